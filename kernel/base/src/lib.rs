@@ -1,0 +1,37 @@
+//! The words that everything else is written in: ids, time, secrets, randomness, errors.
+//!
+//! Nothing here does IO. Time and randomness are values and traits, so that a simulation can hold
+//! the clock and the dice: no other crate of the kernel or the services reads either by itself.
+
+mod error;
+mod id;
+mod secret;
+mod time;
+
+pub use error::{Fault, Refusal, Refused};
+pub use id::{Entropy, Id, Kind, OsEntropy, SeedEntropy};
+pub use secret::Secret;
+pub use time::Time;
+
+/// Bounds on what comes from outside. A limit that is exceeded is refused by name.
+pub mod limits {
+    /// Longest name of anything, in characters (Keystone and Neutron: 255).
+    pub const NAME: usize = 255;
+    /// Longest description, in characters.
+    pub const DESCRIPTION: usize = 255;
+    /// Largest JSON body of a request, in bytes.
+    pub const BODY: usize = 1 << 20;
+    /// Largest user data of a server, base64 encoded (Nova: 65,535 bytes).
+    pub const USER_DATA: usize = 65_535;
+}
+
+/// Refuses a name that is too long or holds control characters.
+pub fn check_name(field: &'static str, value: &str) -> Result<(), Refusal> {
+    if value.chars().count() > limits::NAME {
+        return Err(Refusal::invalid(field, format!("is longer than {} characters", limits::NAME)));
+    }
+    if value.chars().any(char::is_control) {
+        return Err(Refusal::invalid(field, "holds a control character"));
+    }
+    Ok(())
+}

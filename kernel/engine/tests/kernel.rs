@@ -1,0 +1,432 @@
+//! The kernel with two toy kinds, on both databases: what every resource may rely on.
+
+use jinyun_base::{Id, Kind, Refused, SeedEntropy, Secret, Time};
+use jinyun_engine::*;
+use jinyun_journal::Entry;
+use jinyun_policy::{Actor, ActorKind, Duty, Role, Rule, Scope, Who};
+use jinyun_store::{Config, Db, Writer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A box with a colour; names are exclusive in a project.
+struct Crate;
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct CrateSpec {
+    name: String,
+    #[serde(default)]
+    size: i64,
+}
+
+impl Resource for Crate {
+    const SERVICE: &'static str = "toy";
+    const KIND: Kind = Kind("crate");
+    type Spec = CrateSpec;
+    type Status = ();
+
+    fn name(spec: &CrateSpec) -> &str {
+        &spec.name
+    }
+
+    fn check(new: &CrateSpec, _: Option<&CrateSpec>, _: &Place, _: &mut View<'_>)
+        -> Result<(), Failure> {
+        if new.size < 0 {
+            return Err(jinyun_base::Refusal::invalid("size", "is negative").into());
+        }
+        Ok(())
+    }
+
+    fn claims(spec: &CrateSpec, at: &Place) -> Vec<Claim> {
+        vec![Claim {
+            space: "crate-name".into(),
+            word: format!("{}/{}", at.project, spec.name),
+            taken: format!("a crate named {} exists", spec.name),
+        }]
+    }
+
+    fn cost(spec: &CrateSpec) -> Vec<Cost> {
+        vec![Cost { item: "crates", amount: 1 }, Cost { item: "volume", amount: spec.size }]
+    }
+}
+
+/// A live thing in a crate, with a key.
+struct Lamp;
+
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+struct LampSpec {
+    name: String,
+    crate_id: Id,
+    #[serde(default)]
+    part: bool,
+}
+
+impl Resource for Lamp {
+    const SERVICE: &'static str = "toy";
+    const KIND: Kind = Kind("lamp");
+    const LIVE: bool = true;
+    type Spec = LampSpec;
+    type Status = i64;
+
+    fn name(spec: &LampSpec) -> &str {
+        &spec.name
+    }
+
+    fn check(_: &LampSpec, _: Option<&LampSpec>, _: &Place, _: &mut View<'_>)
+        -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn links(spec: &LampSpec) -> Vec<Link> {
+        let on_delete = if spec.part { OnDelete::Cascade } else { OnDelete::Refuse };
+        vec![Link { role: "crate", kind: "crate", id: spec.crate_id.clone(), on_delete }]
+    }
+
+    fn plan(want: &Have<Lamp>, world: &mut View<'_>, seen: &dyn Seen)
+        -> Result<Plan<i64>, jinyun_base::Fault> {
+        let key = world.has_secret("lamp", &want.id, "key")?;
+        if want.deleting {
+            let certificate = json!({"destroyed": "key"});
+            let mut steps = vec![];
+            if key {
+                steps.push(Step::DestroySecret { name: "key", certificate });
+            }
+            steps.push(Step::Finish { note: None });
+            return Ok(Plan::going("dark", want.status, steps));
+        }
+        if !key {
+            let make = Step::MakeSecret { name: "key", request: Value::Null };
+            return Ok(Plan::going("building", 1, vec![make]));
+        }
+        Ok(match seen.seen("lamp", &want.id) {
+            Some(_) => Plan::done("lit", 2),
+            None => Plan::going("waiting", 1, vec![]),
+        })
+    }
+}
+
+const RULES: &[Rule] = &[
+    Rule { action: "toy:crate:create", allow: &[Who::Project(Role::Member)] },
+    Rule { action: "toy:crate:update", allow: &[Who::Project(Role::Member)] },
+    Rule { action: "toy:crate:delete", allow: &[Who::Project(Role::Member)] },
+    Rule { action: "toy:crate:show", allow: &[Who::Project(Role::Reader)] },
+    Rule { action: "toy:lamp:create", allow: &[Who::Project(Role::Member)] },
+    Rule { action: "toy:lamp:delete", allow: &[Who::Project(Role::Member)] },
+    Rule { action: "approval:command:approve", allow: &[Who::Project(Role::Manager)] },
+];
+
+fn registry() -> Arc<Registry> {
+    let mut registry = Registry::default();
+    registry.add::<Crate>().add::<Lamp>().rules(RULES).quota("crates", 3).quota("volume", -1);
+    registry.approvals.push(ApprovalRule {
+        action: "toy:crate:delete".into(),
+        by: Who::Project(Role::Manager),
+    });
+    Arc::new(registry)
+}
+
+struct World {
+    core: Core,
+    now: i64,
+    config: Config,
+}
+
+impl World {
+    fn open(config: Config) -> World {
+        let writer = Writer::open(&config, "test").unwrap();
+        let seed = 1 + writer.next_number();
+        let core = Core::new(writer, registry(), Box::new(SeedEntropy::new(seed)));
+        World { core, now: 1_700_000_000_000_000, config }
+    }
+
+    fn tick(&mut self) -> Time {
+        self.now += 1000;
+        Time(self.now)
+    }
+
+    fn run(&mut self, command: Command) -> Result<Answer, Failure> {
+        let now = self.tick();
+        self.core.one(Job::Command(Box::new(command)), now)
+    }
+
+    fn entries(&mut self) -> Vec<Entry> {
+        let all = self.core.writer.db.entries(0, u64::MAX >> 1).unwrap();
+        all.iter().map(|b| serde_json::from_slice(b).unwrap()).collect()
+    }
+
+    fn last(&mut self) -> Entry {
+        self.entries().pop().unwrap()
+    }
+}
+
+fn user(id: &str, role: Role, project: &str) -> Actor {
+    Actor {
+        kind: ActorKind::User,
+        id: id.into(),
+        domain: "bank".into(),
+        scope: Scope::Project { project: project.into(), domain: "bank".into() },
+        role: Some(role),
+        duty: None,
+    }
+}
+
+fn make(name: &str) -> Command {
+    Command::new("toy:crate:create", user("ann", Role::Member, "p"), "req-1")
+        .with(json!({"name": name, "size": 5}))
+}
+
+fn code(result: Result<Answer, Failure>) -> String {
+    match result {
+        Ok(_) => "ok".into(),
+        Err(Failure::Refused(r)) => r.code().into(),
+        Err(Failure::Fault(f)) => format!("fault: {f}"),
+    }
+}
+
+/// Runs a test on SQLite and on PostgreSQL.
+fn on_both(test: impl Fn(Config)) {
+    let dir = std::env::temp_dir().join(format!("jykernel-{}-{:?}", std::process::id(),
+        std::thread::current().id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    test(Config::Sqlite { path: dir.join("state.db"), durable: false });
+    std::fs::remove_dir_all(&dir).unwrap();
+    if let Some(server) = jinyun_testdb::Server::start() {
+        let (conninfo, schema) = server.database();
+        test(Config::Postgres { conninfo, schema });
+    } else {
+        assert!(std::env::var_os("JINYUN_ROOT_TESTS").is_none(), "PostgreSQL must be there");
+    }
+}
+
+#[test]
+fn a_command_is_a_row_its_claims_quota_meter_and_one_entry() {
+    on_both(|config| {
+        let mut w = World::open(config);
+        let row = w.run(make("a")).unwrap().row.unwrap();
+        assert_eq!(row.generation, 1);
+        let entry = w.last();
+        assert_eq!((entry.action.as_str(), entry.outcome.as_str()), ("toy:crate:create", "done"));
+        assert_eq!(entry.institution.id, "bank");
+        assert_eq!(entry.effects.len(), 1);
+        assert_eq!(w.core.writer.db.used(&"p".into(), "volume").unwrap(), 5);
+        assert_eq!(code(w.run(make("a"))), "taken");
+        assert_eq!(w.last().outcome, "refused");
+        // A changed size changes quota and meter, and nothing else.
+        let grow = Command::new("toy:crate:update", user("ann", Role::Member, "p"), "r")
+            .on(row.id.clone()).with(json!({"size": 9}));
+        assert_eq!(w.run(grow).unwrap().row.unwrap().generation, 2);
+        assert_eq!(w.core.writer.db.used(&"p".into(), "volume").unwrap(), 9);
+        let mut stale = Command::new("toy:crate:update", user("ann", Role::Member, "p"), "r")
+            .on(row.id.clone()).with(json!({"size": 1}));
+        stale.if_generation = Some(1);
+        assert_eq!(code(w.run(stale)), "stale");
+        // Three of three, not four.
+        assert_eq!(code(w.run(make("b"))), "ok");
+        assert_eq!(code(w.run(make("c"))), "ok");
+        let over = w.run(make("d"));
+        let Err(Failure::Refused(r)) = over else { panic!("over quota was allowed") };
+        assert_eq!(r.why, Refused::OverQuota { item: "crates".into(), asked: 1, used: 3, limit: 3 });
+        // Bad input and foreign things.
+        let bad = make("x").with(json!({"name": "x", "size": -1}));
+        assert_eq!(code(w.run(bad)), "invalid");
+        assert_eq!(code(w.run(make("x").with(json!({"size": "large"})))), "invalid");
+        let other = Command::new("toy:crate:update", user("eve", Role::Manager, "q"), "r")
+            .on(row.id.clone()).with(json!({"size": 1}));
+        assert_eq!(code(w.run(other)), "not_found");
+        // The refusal of a foreigner stands in the foreigner's own journal.
+        assert_eq!(w.last().actor.id, "eve");
+        assert_eq!(code(w.run(make("x").on("nothing"))), "not_found");
+        let reader = Command::new("toy:crate:create", user("ray", Role::Reader, "p"), "r");
+        assert_eq!(code(w.run(reader.with(json!({"name": "x"})))), "forbidden");
+        assert_eq!(code(w.run(Command::new("toy:crate:burn", Actor::system("x"), "r"))),
+            "not_offered");
+    });
+}
+
+#[test]
+fn numbers_have_no_gap_and_each_institution_has_its_own_chain() {
+    on_both(|config| {
+        let mut w = World::open(config);
+        for (domain, name) in [("bank", "a"), ("fund", "b"), ("bank", "c"), ("fund", "d")] {
+            let mut actor = user("ann", Role::Member, domain);
+            actor.domain = domain.into();
+            actor.scope = Scope::Project { project: domain.into(), domain: domain.into() };
+            let command = Command::new("toy:crate:create", actor, "r").with(json!({"name": name}));
+            w.run(command).unwrap();
+        }
+        let bytes = w.core.writer.db.entries(0, 100).unwrap();
+        let entries = w.entries();
+        assert_eq!(entries.iter().map(|e| e.number).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(entries.iter().map(|e| e.institution.number).collect::<Vec<_>>(), [0, 0, 1, 1]);
+        let leaf = jinyun_journal::entry::Leaf::of(&bytes[0]);
+        assert_eq!(entries[2].institution.previous, Some(leaf.previous()));
+        // Continued after a restart.
+        let mut w = World::open(w.config);
+        w.run(make("z")).unwrap();
+        let last = w.last();
+        assert_eq!((last.number, last.institution.number), (4, 2));
+    });
+}
+
+#[test]
+fn a_used_thing_stays_a_part_goes_and_a_live_one_is_torn_down() {
+    on_both(|config| {
+        let mut w = World::open(config.clone());
+        let ann = || user("ann", Role::Member, "p");
+        let home = w.run(make("home")).unwrap().row.unwrap().id;
+        let lamp = |part: bool| Command::new("toy:lamp:create", ann(), "r")
+            .with(json!({"name": "l", "crate_id": home, "part": part}));
+        let lost = Command::new("toy:lamp:create", ann(), "r")
+            .with(json!({"name": "l", "crate_id": "nowhere"}));
+        assert_eq!(code(w.run(lost)), "not_found");
+        let used = w.run(lamp(false)).unwrap().row.unwrap().id;
+        let part = w.run(lamp(true)).unwrap().row.unwrap().id;
+        let mut remove = Command::new("toy:crate:delete", ann(), "r").on(home.clone());
+        remove.approval = Some("given".into());
+        assert_eq!(code(w.run(remove.clone())), "conflict");
+        // The driver makes a key for each lamp, then waits for a host to see it.
+        let maker: Maker = Box::new(|_, _, _, _| Ok(Secret::new(b"key of a lamp".to_vec())));
+        let mut driver = Driver::new(registry(), maker);
+        let mut reader = Db::open(&config).unwrap();
+        struct Lit(Id);
+        impl Seen for Lit {
+            fn seen(&self, _: &str, id: &Id) -> Option<Value> {
+                (*id == self.0).then(|| json!(true))
+            }
+        }
+        let mut drive = |w: &mut World, rounds: usize| {
+            for _ in 0..rounds {
+                let now = w.tick();
+                struct Direct<'a>(&'a mut Core, Time);
+                impl Submit for Direct<'_> {
+                    fn submit(&mut self, job: Job) -> Result<Answer, Failure> {
+                        self.0.one(job, self.1)
+                    }
+                }
+                let mut to = Direct(&mut w.core, now);
+                driver.pass(&mut reader, &mut to, &Lit(used.clone()), now).unwrap();
+            }
+        };
+        drive(&mut w, 6);
+        let phase = |w: &mut World, id: &Id| {
+            w.core.writer.db.get("lamp", id).unwrap().map(|s| s.status.phase)
+        };
+        assert_eq!(phase(&mut w, &used).as_deref(), Some("lit"));
+        assert_eq!(phase(&mut w, &part).as_deref(), Some("waiting"));
+        let off = Command::new("toy:lamp:delete", ann(), "r").on(used.clone());
+        w.run(off).unwrap();
+        drive(&mut w, 3);
+        assert_eq!(phase(&mut w, &used), None);
+        let entries = w.entries();
+        let certificate = entries.iter().find(|e| e.action == "engine:secret:destroy").unwrap();
+        assert_eq!(certificate.note, Some(json!({"destroyed": "key"})));
+        // Now only the part is left, which goes with its crate: the crate's row is gone at once,
+        // so the part is torn down by itself.
+        w.run(remove).unwrap();
+        drive(&mut w, 3);
+        assert_eq!(phase(&mut w, &part), None);
+        let text = serde_json::to_string(&entries).unwrap();
+        assert!(!text.contains("key of a lamp"), "a secret stands in the journal");
+    });
+}
+
+#[test]
+fn an_approval_runs_the_stored_command_by_the_same_path() {
+    on_both(|config| {
+        let mut w = World::open(config);
+        let home = w.run(make("home")).unwrap().row.unwrap().id;
+        let ann = user("ann", Role::Manager, "p");
+        let ask = || Command::new("toy:crate:delete", ann.clone(), "r").on(home.clone());
+        let Err(Failure::Refused(r)) = w.run(ask()) else { panic!("not stored") };
+        let Refused::NeedsApproval(id) = r.why else { panic!("{r}") };
+        assert_eq!(w.last().outcome, "waiting");
+        let mut approve = |who: Actor| {
+            let by = Box::new(Command::new("approval:command:approve", who, "r"));
+            let now = w.tick();
+            let job = Job::Approve { id: id.as_str().into(), by };
+            let code = code(w.core.one(job, now));
+            (code, w.core.writer.db.get("crate", &home).unwrap().is_some())
+        };
+        assert_eq!(approve(ann.clone()), ("forbidden".into(), true), "one's own request");
+        assert_eq!(approve(user("mo", Role::Member, "p")), ("forbidden".into(), true));
+        assert_eq!(approve(user("eve", Role::Manager, "q")), ("not_found".into(), true));
+        assert_eq!(approve(user("bob", Role::Manager, "p")), ("ok".into(), false));
+        assert_eq!(approve(user("bob", Role::Manager, "p")), ("conflict".into(), false), "twice");
+        let entries = w.entries();
+        let ran = entries.iter().find(|e| e.approval.is_some()).unwrap();
+        assert_eq!((ran.actor.id.as_str(), ran.outcome.as_str()), ("ann", "done"));
+        // An approved command is judged on the world as it is then.
+        let Err(Failure::Refused(r)) = w.run(ask()) else { panic!("gone, yet allowed") };
+        assert_eq!(r.why, Refused::NotFound);
+    });
+}
+
+#[test]
+fn the_journal_replayed_on_an_empty_store_equals_the_tables() {
+    on_both(|config| {
+        let mut w = World::open(config.clone());
+        let a = w.run(make("a")).unwrap().row.unwrap().id;
+        w.run(make("b").secret("pin", b"1234".to_vec())).unwrap();
+        let ann = user("ann", Role::Member, "p");
+        w.run(Command::new("toy:crate:update", ann.clone(), "r").on(a.clone())
+            .with(json!({"name": "a2", "size": 2}))).unwrap();
+        w.run(Command::new("toy:lamp:create", ann, "r")
+            .with(json!({"name": "l", "crate_id": a}))).unwrap();
+        let entries = w.core.writer.db.entries(0, 1000).unwrap();
+        let dir = std::env::temp_dir().join(format!("jyreplay-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let empty = Config::Sqlite { path: dir.join("r.db"), durable: false };
+        let mut copy = Writer::open(&empty, "replay").unwrap();
+        let secrets = replay(entries.into_iter(), &registry(), &mut copy).unwrap();
+        let rows = |db: &mut Db| -> Vec<Row> {
+            db.everything().unwrap().into_iter().map(|s| s.row).collect()
+        };
+        assert_eq!(rows(&mut copy.db), rows(&mut w.core.writer.db));
+        assert_eq!(copy.db.derived().unwrap(), w.core.writer.db.derived().unwrap());
+        assert_eq!(copy.db.usage().unwrap(), w.core.writer.db.usage().unwrap());
+        assert_eq!(secrets.len(), 1);
+        std::fs::remove_dir_all(&dir).unwrap();
+    });
+}
+
+#[test]
+fn a_second_writer_takes_over_and_the_first_can_no_longer_commit() {
+    on_both(|config| {
+        let mut first = World::open(config.clone());
+        first.run(make("a")).unwrap();
+        let mut second = World::open(config);
+        assert!(code(first.run(make("b"))).contains("another control process"));
+        second.run(make("c")).unwrap();
+        assert_eq!(second.entries().len(), 2);
+    });
+}
+
+#[test]
+fn a_group_is_one_transaction_and_a_refused_job_spoils_no_other() {
+    on_both(|config| {
+        let mut w = World::open(config);
+        let jobs = ["a", "a", "b"].map(|n| Job::Command(Box::new(make(n)))).into();
+        let now = w.tick();
+        let codes: Vec<_> = w.core.run(jobs, now).into_iter().map(code).collect();
+        assert_eq!(codes, ["ok", "taken", "ok"]);
+        let outcomes: Vec<_> = w.entries().into_iter().map(|e| e.outcome).collect();
+        assert_eq!(outcomes, ["done", "refused", "done"]);
+    });
+}
+
+#[test]
+fn duties_do_not_reach_into_projects() {
+    on_both(|config| {
+        let mut w = World::open(config);
+        w.run(make("a")).unwrap();
+        for duty in [Duty::SystemAdmin, Duty::SecurityAdmin, Duty::AuditAdmin] {
+            let mut actor = user("root", Role::Manager, "p");
+            actor.scope = Scope::System;
+            (actor.role, actor.duty) = (None, Some(duty));
+            let mut command = make("b");
+            command.actor = actor;
+            command.project = Some("p".into());
+            assert_eq!(code(w.run(command)), "forbidden", "{duty:?}");
+        }
+    });
+}
