@@ -88,7 +88,7 @@ impl Reader {
                 what: Some((R::KIND, have.id.clone())),
                 domain: Some(have.domain.clone()),
                 project: (!have.project.as_str().is_empty()).then(|| have.project.clone()),
-                owner: R::owner(&have.spec).cloned(),
+                owner: R::owner(&have),
                 shared: R::shared(&have.spec),
             };
             if self.registry.policy.decide(&asked.actor, &asked.action, &object).is_ok() {

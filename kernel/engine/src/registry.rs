@@ -107,7 +107,7 @@ impl<R: Resource> AnyResource for Typed<R> {
             what: Some((R::KIND, have.id.clone())),
             domain: Some(have.domain.clone()),
             project: (!have.project.as_str().is_empty()).then(|| have.project.clone()),
-            owner: R::owner(&have.spec).cloned(),
+            owner: R::owner(&have),
             shared: R::shared(&have.spec),
         })
     }

@@ -90,7 +90,7 @@ pub trait Resource: Sized + 'static {
     }
 
     /// The user that it belongs to, for rules about oneself.
-    fn owner(_spec: &Self::Spec) -> Option<&Id> {
+    fn owner(_have: &Have<Self>) -> Option<Id> {
         None
     }
 

@@ -43,6 +43,11 @@ impl<'a> View<'a> {
         Ok(self.db.secret(kind, id, name)?.is_some())
     }
 
+    /// How many rows lie in a project beside the project itself.
+    pub fn rows_in(&mut self, project: &Id) -> Result<i64, Fault> {
+        self.db.rows_in(project)
+    }
+
     /// How much of a quota a project uses.
     pub fn used(&mut self, project: &Id, item: &str) -> Result<i64, Fault> {
         self.db.used(project, item)

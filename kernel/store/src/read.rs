@@ -258,6 +258,17 @@ impl Db {
 }
 
 impl Db {
+    /// How many rows lie in a project beside the row of the same id. Parts, which go with the
+    /// thing that they belong to, do not count.
+    pub fn rows_in(&mut self, project: &Id) -> Result<i64, Fault> {
+        let mut count = 0;
+        let sql = "SELECT COUNT(*) FROM resource r WHERE r.project = ?1 AND r.id <> ?1 AND NOT \
+                   EXISTS (SELECT 1 FROM link l WHERE l.kind = r.kind AND l.id = r.id \
+                   AND l.on_delete = 'cascade')";
+        self.query(sql, &[project.into()], |c| count = c.int(0))?;
+        Ok(count)
+    }
+
     /// Names of a resource's secrets.
     pub fn secrets_of(&mut self, kind: &str, id: &Id) -> Result<Vec<(String, Id, String)>, Fault> {
         let mut found = Vec::new();

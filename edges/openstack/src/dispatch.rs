@@ -1,0 +1,381 @@
+//! From a request to a route and back.
+
+use crate::errors::{self, Dialect};
+use crate::flood::Flood;
+use jinyun_base::{Entropy, Id, OsEntropy, Refusal, Refused, limits};
+use jinyun_engine::{Command, Failure, Job};
+use jinyun_identity::Identity;
+use jinyun_policy::{Actor, Scope};
+use jinyun_rest::{Body, Call, Cloud, Reply, Route, Takes};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex};
+
+/// A service below a path.
+pub struct Mount {
+    /// `/network`.
+    pub prefix: &'static str,
+    /// How it writes errors.
+    pub dialect: Dialect,
+    /// Its routes.
+    pub routes: Vec<Route>,
+}
+
+/// Which of the two listeners a request came in by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// `https://127.0.0.1:8443`.
+    pub url: String,
+    /// The management network's: system-scoped tokens work only here.
+    pub management: bool,
+}
+
+/// Everything that a request needs.
+pub struct Edge {
+    cloud: Arc<Cloud>,
+    identity: Arc<Identity>,
+    mounts: Vec<Mount>,
+    table: HashMap<(usize, usize), Vec<(Vec<Segment>, usize)>>,
+    flood: Flood,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Segment {
+    Word(String),
+    Param(&'static str),
+}
+
+/// A request whose head is read.
+pub(crate) struct Head {
+    pub method: String,
+    pub path: String,
+    pub query: String,
+    pub headers: Vec<(String, String)>,
+    pub source: String,
+}
+
+impl Head {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+}
+
+/// Where a request is going.
+pub(crate) struct Way {
+    mount: usize,
+    route: usize,
+    params: Vec<(&'static str, String)>,
+    actor: Actor,
+    pub takes: Takes,
+    pub request: String,
+}
+
+/// A rendered answer.
+pub(crate) struct Out {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Body,
+}
+
+/// A body as it came in.
+pub(crate) enum In {
+    Json(Vec<u8>),
+    Stream(Box<dyn Read + Send>),
+}
+
+/// Headers that services may look at.
+const PASSED: &[&str] = &["x-subject-token", "if-match", "content-type"];
+
+fn segments(path: &str) -> Vec<&str> {
+    path.split('/').filter(|s| !s.is_empty()).collect()
+}
+
+impl Edge {
+    /// An edge over the mounted services.
+    pub fn new(cloud: Arc<Cloud>, identity: Arc<Identity>, mounts: Vec<Mount>) -> Edge {
+        let mut table: HashMap<_, Vec<_>> = HashMap::new();
+        for (m, mount) in mounts.iter().enumerate() {
+            for (r, route) in mount.routes.iter().enumerate() {
+                let parts: Vec<Segment> = segments(&route.path).into_iter().map(|s| {
+                    match s.strip_prefix('{').and_then(|s| s.strip_suffix('}')) {
+                        // Routes live as long as the process; their parameter names may as well.
+                        Some(name) => Segment::Param(Box::leak(name.to_string().into_boxed_str())),
+                        None => Segment::Word(s.into()),
+                    }
+                }).collect();
+                table.entry((m, parts.len())).or_default().push((parts, r));
+            }
+        }
+        // Words before parameters: `/servers/detail` is no server of that id.
+        for routes in table.values_mut() {
+            routes.sort_by_key(|(parts, _)| {
+                parts.iter().map(|p| matches!(p, Segment::Param(_))).collect::<Vec<_>>()
+            });
+        }
+        Edge { cloud, identity, mounts, table, flood: Flood::default() }
+    }
+
+    /// Every route with its mount's prefix, for coverage tests and documents.
+    pub fn routes(&self) -> impl Iterator<Item = (&'static str, &Route)> {
+        self.mounts.iter().flat_map(|m| m.routes.iter().map(|r| (m.prefix, r)))
+    }
+
+    fn dialect(&self, path: &str) -> Dialect {
+        let mount = self.mounts.iter().find(|m| below(path, m.prefix).is_some());
+        mount.map_or(Dialect::Own, |m| m.dialect)
+    }
+
+    /// Finds the route and authenticates; no body has been read.
+    pub(crate) fn way(&self, listener: &Listener, head: &Head) -> Result<Way, Out> {
+        let mut id = [0u8; 16];
+        OsEntropy::default().fill(&mut id);
+        let request = format!("req-{}", Id::uuid(&mut Fixed(id)));
+        let plain = |status: u16, say: &str| {
+            let word = if status == 404 { "HTTPNotFound" } else { "HTTPMethodNotAllowed" };
+            out(errors::body(self.dialect(&head.path), status, word, say), &request)
+        };
+        let Some((mount, rest)) = self.mounts.iter().enumerate()
+            .find_map(|(i, m)| Some((i, below(&head.path, m.prefix)?)))
+        else {
+            let prefixes: Vec<_> = self.mounts.iter().map(|m| m.prefix).collect();
+            return Err(plain(404, &format!("Nothing is here. Services: {}", prefixes.join(" "))));
+        };
+        let parts = segments(rest);
+        let mut other = false;
+        let mut found = None;
+        for (pattern, r) in self.table.get(&(mount, parts.len())).into_iter().flatten() {
+            let Some(params) = fit(pattern, &parts) else { continue };
+            if self.mounts[mount].routes[*r].method == head.method {
+                found = Some((*r, params));
+                break;
+            }
+            other = true;
+        }
+        let Some((route, params)) = found else {
+            return Err(match other {
+                true => plain(405, "The method is not allowed for this resource."),
+                false => plain(404, "The resource could not be found."),
+            });
+        };
+        let entry = &self.mounts[mount].routes[route];
+        let dialect = self.mounts[mount].dialect;
+        let actor = match self.who(listener, head, entry, &request) {
+            Ok(actor) => actor,
+            Err(failure) => return Err(self.refuse(dialect, &failure, &request)),
+        };
+        Ok(Way { mount, route, params, actor, takes: entry.takes, request })
+    }
+
+    fn who(&self, listener: &Listener, head: &Head, route: &Route, request: &str)
+        -> Result<Actor, Failure> {
+        let sent = head.header("x-auth-token");
+        let Some((actor, _)) = sent.and_then(|t| self.identity.actor(t)) else {
+            if !route.token {
+                return Ok(Actor::nobody(&head.source));
+            }
+            let why = if sent.is_some() { "the token is not good" } else { "no token was sent" };
+            let refusal = Refusal::new(Refused::Unauthenticated, why);
+            if self.flood.first(&head.source) {
+                let mut asked = Command::new(
+                    if route.action.is_empty() { "edge:request:refused" } else { &route.action },
+                    Actor::nobody(&head.source), request);
+                asked.source = Some(head.source.clone());
+                self.cloud.reader.deny(&asked, refusal);
+            }
+            let say = "The request you have made requires authentication.";
+            return Err(Refusal::new(Refused::Unauthenticated, say).into());
+        };
+        if actor.scope == Scope::System && !listener.management {
+            let mut asked = Command::new(route.action.as_str(), actor, request);
+            asked.source = Some(head.source.clone());
+            let say = "System-scoped tokens work on the management listener only.";
+            return Err(self.cloud.reader.deny(&asked, Refusal::new(Refused::Forbidden, say)));
+        }
+        Ok(actor)
+    }
+
+    /// Calls the route. Blocks.
+    pub(crate) fn call(&self, listener: &Listener, head: Head, way: Way, body: In) -> Out {
+        let mount = &self.mounts[way.mount];
+        let route = &mount.routes[way.route];
+        let (json, input) = match body {
+            In::Stream(reader) => (Value::Null, Some(reader)),
+            In::Json(bytes) if bytes.is_empty() => (Value::Null, None),
+            In::Json(bytes) => match serde_json::from_slice(&bytes) {
+                Ok(value) => (value, None),
+                Err(e) => {
+                    let say = format!("The body is not valid JSON: {e}.");
+                    let refusal = Refusal::new(Refused::Invalid("body".into()), say);
+                    return self.refused_early(&head, &way, refusal);
+                }
+            },
+        };
+        let call = Call {
+            cloud: &self.cloud,
+            actor: &way.actor,
+            path: way.params,
+            query: query(&head.query),
+            body: json,
+            request: way.request.clone(),
+            source: Some(head.source.clone()),
+            base: format!("{}{}", listener.url, mount.prefix),
+            version: microversion(&head),
+            token: head.header("x-auth-token").map(String::from),
+            headers: head.headers.iter().filter(|(n, _)| PASSED.contains(&n.as_str())).cloned()
+                .collect(),
+            input: Mutex::new(input),
+        };
+        match (route.run)(&call) {
+            Ok(reply) => answer(reply, &way.request),
+            Err(failure) => self.refuse(mount.dialect, &failure, &way.request),
+        }
+    }
+
+    /// Refuses a request whose body cannot be taken, on record.
+    pub(crate) fn refused_early(&self, head: &Head, way: &Way, refusal: Refusal) -> Out {
+        let mount = &self.mounts[way.mount];
+        let action = mount.routes[way.route].action.as_str();
+        let action = if action.is_empty() { "edge:request:refused" } else { action };
+        let mut asked = Command::new(action, way.actor.clone(), way.request.clone());
+        asked.source = Some(head.source.clone());
+        let failure = self.cloud.reader.deny(&asked, refusal);
+        self.refuse(mount.dialect, &failure, &way.request)
+    }
+
+    /// "Too large", on record.
+    pub(crate) fn too_large(&self, head: &Head, way: &Way) -> Out {
+        let say = format!("The body is larger than {} bytes.", limits::BODY);
+        self.refused_early(head, way, Refusal::new(Refused::TooLarge, say))
+    }
+
+    fn refuse(&self, dialect: Dialect, failure: &Failure, request: &str) -> Out {
+        if let Failure::Fault(fault) = failure {
+            log(&format!("{request}: {fault}"));
+        }
+        out(errors::render(dialect, failure, request), request)
+    }
+
+    /// Ends the window of counted refusals: one entry a source with the exact number.
+    pub fn flush_counts(&self) {
+        for (source, count) in self.flood.drain() {
+            let mut command =
+                Command::new("edge:request:refused", Actor::nobody(&source), "edge");
+            command.source = Some(source);
+            let say = format!("{count} more requests without a good token");
+            let refusal = Refusal::new(Refused::Unauthenticated, say);
+            self.cloud.handle.send(Job::Refused { command: Box::new(command), refusal }, |_| {});
+        }
+    }
+}
+
+/// One line for the operator.
+fn log(line: &str) {
+    use std::io::Write;
+    // Nobody can be told that stderr is gone.
+    let _ = writeln!(std::io::stderr(), "jinyun: {line}");
+}
+
+struct Fixed([u8; 16]);
+
+impl Entropy for Fixed {
+    fn fill(&mut self, out: &mut [u8]) {
+        let n = out.len().min(16);
+        out[..n].copy_from_slice(&self.0[..n]);
+    }
+}
+
+fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+}
+
+fn fit(pattern: &[Segment], parts: &[&str]) -> Option<Vec<(&'static str, String)>> {
+    let mut params = Vec::new();
+    for (segment, part) in pattern.iter().zip(parts) {
+        match segment {
+            Segment::Word(word) if word == part => {}
+            Segment::Word(_) => return None,
+            Segment::Param(name) => params.push((*name, decode(part))),
+        }
+    }
+    Some(params)
+}
+
+/// Percent-decoding; what is no valid escape stays as it is.
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = bytes.get(i + 1..i + 3).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.filter(|_| bytes[i] == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                i += 3;
+            }
+            None => {
+                out.push(bytes[i]);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn query(text: &str) -> Vec<(String, String)> {
+    text.split('&').filter(|p| !p.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decode(&name.replace('+', " ")), decode(&value.replace('+', " ")))
+    }).collect()
+}
+
+/// `OpenStack-API-Version: compute 2.79`, or Nova's older header.
+fn microversion(head: &Head) -> Option<(u32, u32)> {
+    let text = head.header("openstack-api-version").and_then(|v| v.split(' ').nth(1))
+        .or_else(|| head.header("x-openstack-nova-api-version"))?;
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn out((status, kind, text): (u16, &'static str, String), request: &str) -> Out {
+    let mut headers = vec![
+        ("content-type".to_string(), kind.to_string()),
+        ("x-openstack-request-id".to_string(), request.to_string()),
+    ];
+    if status == 401 {
+        headers.push(("www-authenticate".into(), "Keystone uri=\"/identity/v3\"".into()));
+    }
+    Out { status, headers, body: Body::Text(text) }
+}
+
+fn answer(reply: Reply, request: &str) -> Out {
+    let kind = match &reply.body {
+        Body::Empty => None,
+        Body::Json(_) | Body::Text(_) => Some("application/json"),
+        Body::File(_) => Some("application/octet-stream"),
+    };
+    let mut headers = vec![("x-openstack-request-id".to_string(), request.to_string())];
+    headers.extend(reply.headers.into_iter().map(|(n, v)| (n.to_string(), v)));
+    if let Some(kind) = kind
+        && !headers.iter().any(|(n, _)| n == "content-type")
+    {
+        headers.push(("content-type".into(), kind.into()));
+    }
+    Out { status: reply.status, headers, body: reply.body }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_queries() {
+        assert_eq!(below("/network/v2.0", "/network"), Some("/v2.0"));
+        assert_eq!(below("/networks", "/network"), None);
+        assert_eq!(decode("a%20b%zz%"), "a b%zz%");
+        assert_eq!(query("name=a+b&x=%2F&flag"), [
+            ("name".into(), "a b".into()), ("x".into(), "/".into()), ("flag".into(), String::new()),
+        ]);
+    }
+}

@@ -1,0 +1,205 @@
+//! The listeners: TCP, TLS, HTTP/1.1.
+
+use crate::dispatch::{Edge, Head, In, Listener, Out};
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jinyun_base::limits;
+use jinyun_rest::{Body, Takes};
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+type Answer = Response<BoxBody<Bytes, io::Error>>;
+
+/// How long a peer may take for a TLS handshake or a request's head.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Serves a bound listener until the runtime ends.
+pub async fn serve(edge: Arc<Edge>, listener: Listener, socket: TcpListener,
+    tls: Arc<ServerConfig>) {
+    let acceptor = TlsAcceptor::from(tls);
+    let listener = Arc::new(listener);
+    loop {
+        let Ok((stream, peer)) = socket.accept().await else {
+            // Out of descriptors, most likely: the next connection may find one again.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let (edge, listener, acceptor) = (edge.clone(), listener.clone(), acceptor.clone());
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await;
+            // A peer that cannot do the handshake has nobody to be told.
+            let Ok(Ok(stream)) = handshake else { return };
+            let service = service_fn(move |request| {
+                let (edge, listener) = (edge.clone(), listener.clone());
+                async move { Ok::<_, Infallible>(one(edge, listener, peer, request).await) }
+            });
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
+    request: Request<Incoming>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.iter().map(|(name, value)| {
+        (name.as_str().to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }).collect();
+    let head = Head {
+        method: parts.method.as_str().into(),
+        path: parts.uri.path().into(),
+        query: parts.uri.query().unwrap_or_default().into(),
+        headers,
+        source: peer.ip().to_string(),
+    };
+    // Finding the way may journal a refusal, which waits for its commit.
+    let found = {
+        let (edge, listener) = (edge.clone(), listener.clone());
+        tokio::task::spawn_blocking(move || {
+            let way = edge.way(&listener, &head);
+            (head, way)
+        }).await
+    };
+    let Ok((head, way)) = found else { return failed() };
+    let way = match way {
+        Ok(way) => way,
+        Err(out) => return respond(out),
+    };
+    let input = match way.takes {
+        Takes::Stream => In::Stream(stream_in(body)),
+        Takes::Json => match Limited::new(body, limits::BODY).collect().await {
+            Ok(whole) => In::Json(whole.to_bytes().to_vec()),
+            Err(_) => {
+                let task = tokio::task::spawn_blocking(move || edge.too_large(&head, &way));
+                return task.await.map_or_else(|_| failed(), respond);
+            }
+        },
+    };
+    let task = tokio::task::spawn_blocking(move || edge.call(&listener, head, way, input));
+    task.await.map_or_else(|_| failed(), respond)
+}
+
+/// A route panicked: the process goes on, the caller gets an honest answer.
+fn failed() -> Answer {
+    let text = "{\"error\":{\"code\":500,\"message\":\"The request failed inside the platform.\"}}";
+    let mut response = Response::new(full(text.into()));
+    *response.status_mut() = hyper::StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+fn full(text: Bytes) -> BoxBody<Bytes, io::Error> {
+    Full::new(text).map_err(|never| match never {}).boxed()
+}
+
+fn respond(out: Out) -> Answer {
+    let body = match out.body {
+        Body::Empty => full(Bytes::new()),
+        Body::Json(value) => full(value.to_string().into()),
+        Body::Text(text) => full(text.into()),
+        Body::File(path) => stream_out(path),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = hyper::StatusCode::from_u16(out.status)
+        .unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in out.headers {
+        let name = hyper::header::HeaderName::from_bytes(name.as_bytes());
+        let value = hyper::header::HeaderValue::from_str(&value);
+        if let (Ok(name), Ok(value)) = (name, value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// A request's body as a blocking reader, a few frames ahead.
+fn stream_in(mut body: Incoming) -> Box<dyn Read + Send> {
+    let (sender, receiver) = channel::<io::Result<Bytes>>(8);
+    tokio::spawn(async move {
+        while let Some(frame) = body.frame().await {
+            let sent = match frame.map(Frame::into_data) {
+                Ok(Ok(data)) => sender.send(Ok(data)).await,
+                Ok(Err(_)) => continue,
+                Err(e) => sender.send(Err(io::Error::other(e))).await,
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    });
+    Box::new(Pull { receiver, chunk: Bytes::new() })
+}
+
+struct Pull {
+    receiver: Receiver<io::Result<Bytes>>,
+    chunk: Bytes,
+}
+
+impl Read for Pull {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(chunk) => self.chunk = chunk?,
+                None => return Ok(0),
+            }
+        }
+        let n = out.len().min(self.chunk.len());
+        out[..n].copy_from_slice(&self.chunk.split_to(n));
+        Ok(n)
+    }
+}
+
+/// A file as a body, read on a blocking thread.
+fn stream_out(path: std::path::PathBuf) -> BoxBody<Bytes, io::Error> {
+    let (sender, receiver) = channel::<io::Result<Frame<Bytes>>>(4);
+    tokio::task::spawn_blocking(move || {
+        let mut file = match std::fs::File::open(path) {
+            Ok(file) => file,
+            Err(e) => return drop(sender.blocking_send(Err(e))),
+        };
+        loop {
+            let mut chunk = vec![0; 256 << 10];
+            let sent = match file.read(&mut chunk) {
+                Ok(0) => return,
+                Ok(n) => {
+                    chunk.truncate(n);
+                    sender.blocking_send(Ok(Frame::data(chunk.into())))
+                }
+                Err(e) => sender.blocking_send(Err(e)),
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    });
+    BodyExt::boxed(Frames(receiver))
+}
+
+/// Frames that a thread sends.
+struct Frames(Receiver<io::Result<Frame<Bytes>>>);
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>)
+        -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(cx)
+    }
+}

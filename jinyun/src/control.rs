@@ -1,0 +1,232 @@
+//! The control process: the write path, the driver, the listeners. It runs as a user id of the
+//! instance's own and needs no privilege.
+//!
+//! ```text
+//! writer thread    one group of commands after the other
+//! driver thread    looks at what was nudged or is due
+//! clerk thread     signs checkpoints, counts refusals
+//! runtime          TLS and HTTP; each request runs on a blocking thread
+//! ```
+
+use crate::instance::{Instance, Settings};
+use crate::say;
+use jinyun_base::{Fault, OsEntropy, Time};
+use jinyun_edge::{Dialect, Edge, Listener, Mount, serve, tls, with_discovery};
+use jinyun_engine::{Core, Driver, Handle, Maker, Queue, Reader, Registry, View};
+use jinyun_identity::{Directory, Domain, Identity, Service, first_start};
+use jinyun_kms::Kms;
+use jinyun_policy::PROVIDER;
+use jinyun_rest::Cloud;
+use jinyun_store::{Db, Writer};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How often committed entries are signed.
+const CHECKPOINT: Duration = Duration::from_secs(1);
+
+/// The one place of the control process that reads the clock.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// Wakes a thread that waits for work.
+#[derive(Default)]
+pub struct Bell {
+    rung: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Bell {
+    /// Rings.
+    pub fn ring(&self) {
+        if let Ok(mut rung) = self.rung.lock() {
+            *rung = true;
+        }
+        self.wake.notify_all();
+    }
+
+    /// Waits for a ring, at most so long.
+    pub fn wait(&self, at_most: Duration) {
+        if let Ok(rung) = self.rung.lock()
+            && let Ok((mut rung, _)) = self.wake.wait_timeout_while(rung, at_most, |r| !*r)
+        {
+            *rung = false;
+        }
+    }
+}
+
+fn services() -> Vec<Service> {
+    vec![
+        Service { id: "0d3e0c7a1b0e4f6c8e6f00000000a001", kind: "identity", name: "keystone",
+            path: "/identity/v3" },
+    ]
+}
+
+/// `jinyun control`.
+pub fn run(instance: &Instance) -> Result<(), Fault> {
+    let settings = instance.settings()?;
+    let dir = instance.control_dir();
+    let _lock = lock(instance)?;
+    // Ports first: whoever cannot listen has changed nothing.
+    let sockets = [settings.port, settings.management_port].map(listen);
+    let [tenants, management] = sockets;
+    let (tenants, management) = (tenants?, management?);
+    let files = tls::Files::in_dir(&dir);
+    tls::ensure(&files, &["127.0.0.1".into(), "localhost".into()])?;
+    let tls_config = tls::server(&files)?;
+    let kms = Kms::open(&dir.join("keys.json"), &instance.name, Box::<OsEntropy>::default())?;
+    let kms = Arc::new(kms);
+
+    let mut registry = Registry::default();
+    jinyun_identity::register(&mut registry);
+    let registry = Arc::new(registry);
+    let config = instance.store(&settings);
+    let mut core = Core::new(
+        Writer::open(&config, &format!("{}:{}", instance.name, std::process::id()))?,
+        registry.clone(), Box::<OsEntropy>::default(),
+    );
+    let directory = Arc::new(Directory::default());
+    directory.load(&mut View::new(&mut core.writer.db))?;
+    let bell = Arc::new(Bell::default());
+    let (watch, ring) = (directory.clone(), bell.clone());
+    core.observe(Box::new(move |effects| {
+        watch.apply(effects);
+        ring.ring();
+    }));
+    let (handle, queue) = Queue::new();
+    spawn("writer", move || queue.serve(core, now))?;
+    let reader = Reader::new(config.clone(), registry.clone(), handle.clone());
+    let cloud = Arc::new(Cloud { reader, handle: handle.clone() });
+    first(instance, &cloud)?;
+
+    let mut db = Db::open(&config)?;
+    let maker_kms = kms.clone();
+    let maker: Maker = Box::new(move |db, kind, id, request| maker_kms.make(db, kind, id, request));
+    let mut driver = Driver::new(registry.clone(), maker);
+    let (mut to, wake) = (handle.clone(), bell.clone());
+    spawn("driver", move || loop {
+        let pause = match driver.pass(&mut db, &mut to, &(), now()) {
+            Ok((_, next)) => next.map_or(60_000_000, |at| at.0 - now().0),
+            Err(fault) => {
+                say::err(&format!("jinyun: driver: {fault}"));
+                1_000_000
+            }
+        };
+        wake.wait(Duration::from_micros(pause.clamp(0, 60_000_000).unsigned_abs()));
+    })?;
+
+    let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now))?);
+    let mounts = vec![Mount {
+        prefix: "/identity",
+        dialect: Dialect::Identity,
+        routes: with_discovery("identity", jinyun_identity::routes(identity.clone(), services())),
+    }];
+    let edge = Arc::new(Edge::new(cloud, identity, mounts));
+    clerk(instance, handle, kms.clone(), edge.clone())?;
+    publish(instance, &kms)?;
+    answer(instance, &settings, edge, tls_config, tenants, management)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
+        .map_err(|e| Fault::new(format!("starting the {name}'s thread: {e}")))
+}
+
+/// One control process on a state: the lock is the file's, so a killed process leaves none.
+fn lock(instance: &Instance) -> Result<nix::fcntl::Flock<fs::File>, Fault> {
+    let path = instance.control_dir().join("lock");
+    let file = fs::File::create(&path)
+        .map_err(|e| Fault::new(format!("{}: {e}", path.display())))?;
+    nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).map_err(|_| {
+        Fault::new(format!("instance `{}` is running already on this state", instance.name))
+    })
+}
+
+fn listen(port: u16) -> Result<std::net::TcpListener, Fault> {
+    let socket = std::net::TcpListener::bind(("127.0.0.1", port)).map_err(|e| match e.kind() {
+        std::io::ErrorKind::AddrInUse => Fault::new(format!(
+            "port {port} on 127.0.0.1 is in use: end what listens there or choose another with \
+             --port and --management-port"
+        )),
+        _ => Fault::new(format!("listening on 127.0.0.1:{port}: {e}")),
+    })?;
+    socket.set_nonblocking(true).map_err(|e| Fault::new(format!("port {port}: {e}")))?;
+    Ok(socket)
+}
+
+/// The first start: administrators, whose passwords go into files that only root can read.
+fn first(instance: &Instance, cloud: &Cloud) -> Result<(), Fault> {
+    if cloud.reader.view(|v| v.get::<Domain>(&PROVIDER.into()))?.is_some() {
+        return Ok(());
+    }
+    let made = first_start(&mut cloud.handle.clone(), &mut OsEntropy::default())
+        .map_err(|e| Fault::new(format!("the first start: {e}")))?;
+    let dir = instance.control_dir().join("initial");
+    fs::create_dir_all(&dir).map_err(|e| Fault::new(format!("{}: {e}", dir.display())))?;
+    for admin in made {
+        let path = dir.join(admin.name);
+        let written = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600)
+            .open(&path).and_then(|mut f| writeln!(f, "{}", admin.password.expose()));
+        written.map_err(|e| Fault::new(format!("{}: {e}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// Signs what is committed, and closes the windows of counted refusals.
+fn clerk(instance: &Instance, handle: Handle, kms: Arc<Kms>, edge: Arc<Edge>)
+    -> Result<(), Fault> {
+    let name = instance.name.clone();
+    spawn("clerk", move || {
+        let pause = Bell::default();
+        for round in 0u64.. {
+            pause.wait(CHECKPOINT);
+            if round % 5 == 4 {
+                edge.flush_counts();
+            }
+            let (name, kms) = (name.clone(), kms.clone());
+            let signed = handle.with(move |core| {
+                let mut sign = |tree, text: &str| kms.sign(tree, text);
+                core.writer.checkpoint(&name, now(), ("system", 0), &mut sign).map(drop)
+            });
+            match signed {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => say::err(&format!("jinyun: checkpoint: {fault}")),
+                Err(_) => return,
+            }
+        }
+    })
+}
+
+/// The journal's public keys, for whoever verifies.
+fn publish(instance: &Instance, kms: &Kms) -> Result<(), Fault> {
+    let keys: Vec<String> = kms.journal_keys().iter().map(|k| k.line()).collect();
+    let path = instance.control_dir().join("journal.keys");
+    fs::write(&path, keys.join("\n") + "\n")
+        .map_err(|e| Fault::new(format!("{}: {e}", path.display())))
+}
+
+fn answer(instance: &Instance, settings: &Settings, edge: Arc<Edge>,
+    tls: Arc<tls::ServerConfig>, tenants: std::net::TcpListener,
+    management: std::net::TcpListener) -> Result<(), Fault> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2)
+        .max_blocking_threads(64).enable_all().build()
+        .map_err(|e| Fault::new(format!("starting the runtime: {e}")))?;
+    runtime.block_on(async {
+        let bad = |e: std::io::Error| Fault::new(format!("listening: {e}"));
+        let tenants = tokio::net::TcpListener::from_std(tenants).map_err(bad)?;
+        let management = tokio::net::TcpListener::from_std(management).map_err(bad)?;
+        let url = |port| format!("https://127.0.0.1:{port}");
+        let open = Listener { url: url(settings.port), management: false };
+        let inner = Listener { url: url(settings.management_port), management: true };
+        fs::write(instance.ready_file(), "").map_err(bad)?;
+        tokio::join!(
+            serve(edge.clone(), open, tenants, tls.clone()),
+            serve(edge, inner, management, tls),
+        );
+        Ok(())
+    })
+}
