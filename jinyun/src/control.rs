@@ -8,11 +8,13 @@
 //! runtime          TLS and HTTP; each request runs on a blocking thread
 //! ```
 
+use crate::hosts::{self, Links};
 use crate::instance::{Instance, Settings};
 use crate::say;
 use jinyun_base::{Fault, OsEntropy, Time};
+use jinyun_compute::Hosts;
 use jinyun_edge::{Dialect, Edge, Listener, Mount, serve, tls, with_discovery};
-use jinyun_engine::{Core, Driver, Handle, Maker, Queue, Reader, Registry, View};
+use jinyun_engine::{Core, Driver, Handle, Job, Maker, Queue, Reader, Registry, View};
 use jinyun_identity::{Directory, Domain, Identity, Service, first_start};
 use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
@@ -63,6 +65,14 @@ fn services() -> Vec<Service> {
     vec![
         Service { id: "0d3e0c7a1b0e4f6c8e6f00000000a001", kind: "identity", name: "keystone",
             path: "/identity/v3" },
+        Service { id: "0d3e0c7a1b0e4f6c8e6f00000000a002", kind: "image", name: "glance",
+            path: "/image" },
+        Service { id: "0d3e0c7a1b0e4f6c8e6f00000000a003", kind: "volumev3", name: "cinderv3",
+            path: "/volume/v3/{project}" },
+        Service { id: "0d3e0c7a1b0e4f6c8e6f00000000a004", kind: "network", name: "neutron",
+            path: "/network" },
+        Service { id: "0d3e0c7a1b0e4f6c8e6f00000000a005", kind: "compute", name: "nova",
+            path: "/compute/v2.1" },
     ]
 }
 
@@ -83,6 +93,11 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
 
     let mut registry = Registry::default();
     jinyun_identity::register(&mut registry);
+    jinyun_image::register(&mut registry);
+    jinyun_volume::register(&mut registry);
+    jinyun_network::register(&mut registry);
+    jinyun_compute::register(&mut registry);
+    hosts::register(&mut registry);
     let registry = Arc::new(registry);
     let config = instance.store(&settings);
     let mut core = Core::new(
@@ -92,16 +107,21 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let directory = Arc::new(Directory::default());
     directory.load(&mut View::new(&mut core.writer.db))?;
     let bell = Arc::new(Bell::default());
-    let (watch, ring) = (directory.clone(), bell.clone());
+    let composer = Arc::new(Bell::default());
+    let (watch, ring, compose) = (directory.clone(), bell.clone(), composer.clone());
     core.observe(Box::new(move |effects| {
         watch.apply(effects);
         ring.ring();
+        compose.ring();
     }));
     let (handle, queue) = Queue::new();
     spawn("writer", move || queue.serve(core, now))?;
     let reader = Reader::new(config.clone(), registry.clone(), handle.clone());
     let cloud = Arc::new(Cloud { reader, handle: handle.clone() });
     first(instance, &cloud)?;
+    let live = Arc::new(Hosts::new());
+    let links = Links::new(cloud.clone(), kms.clone(), live.clone(), bell.clone(), composer);
+    links.compose_forever()?;
 
     let mut db = Db::open(&config)?;
     let maker_kms = kms.clone();
@@ -109,7 +129,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let mut driver = Driver::new(registry.clone(), maker);
     let (mut to, wake) = (handle.clone(), bell.clone());
     spawn("driver", move || loop {
-        let pause = match driver.pass(&mut db, &mut to, &(), now()) {
+        let pause = match driver.pass(&mut db, &mut to, live.as_ref(), now()) {
             Ok((_, next)) => next.map_or(60_000_000, |at| at.0 - now().0),
             Err(fault) => {
                 say::err(&format!("jinyun: driver: {fault}"));
@@ -120,18 +140,35 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     })?;
 
     let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now))?);
-    let mounts = vec![Mount {
-        prefix: "/identity",
-        dialect: Dialect::Identity,
-        routes: with_discovery("identity", jinyun_identity::routes(identity.clone(), services())),
-    }];
+    let images = Arc::new(jinyun_image::Files::open(&dir.join("images"))?);
+    let asked = links.clone();
+    let console: jinyun_compute::Console =
+        Arc::new(move |host, server, lines| asked.console(host, server, lines));
+    let mount = |prefix, service: &'static str, dialect, routes| Mount {
+        prefix,
+        dialect,
+        routes: with_discovery(service, routes),
+    };
+    let mounts = vec![
+        mount("/identity", "identity", Dialect::Identity,
+            jinyun_identity::routes(identity.clone(), services())),
+        mount("/image", "image", Dialect::Image, jinyun_image::routes(images)),
+        mount("/volume", "volume", Dialect::Volume, jinyun_volume::routes()),
+        mount("/network", "network", Dialect::Network, jinyun_network::routes()),
+        mount("/compute", "compute", Dialect::Compute, jinyun_compute::routes(console)),
+    ];
     let edge = Arc::new(Edge::new(cloud, identity, mounts));
     clerk(instance, handle, kms.clone(), edge.clone())?;
     publish(instance, &kms)?;
+    if settings.simulated {
+        links.simulate()?;
+    } else {
+        links.listen(instance)?;
+    }
     answer(instance, &settings, edge, tls_config, tenants, management)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
     std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
         .map_err(|e| Fault::new(format!("starting the {name}'s thread: {e}")))
 }
@@ -163,6 +200,8 @@ fn first(instance: &Instance, cloud: &Cloud) -> Result<(), Fault> {
     if cloud.reader.view(|v| v.get::<Domain>(&PROVIDER.into()))?.is_some() {
         return Ok(());
     }
+    let flavors = Job::Command(Box::new(jinyun_compute::first_start()));
+    cloud.handle.run(flavors).map_err(|e| Fault::new(format!("the first start: {e}")))?;
     let made = first_start(&mut cloud.handle.clone(), &mut OsEntropy::default())
         .map_err(|e| Fault::new(format!("the first start: {e}")))?;
     let dir = instance.control_dir().join("initial");

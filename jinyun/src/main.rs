@@ -1,6 +1,8 @@
 //! The one binary.
 
+mod agent;
 mod control;
+mod hosts;
 mod instance;
 mod journal;
 mod say;
@@ -42,6 +44,9 @@ enum Command {
     /// (started by the supervisor) The control process.
     #[command(hide = true)]
     Control,
+    /// (started by the supervisor) The host's agent.
+    #[command(hide = true)]
+    Agent,
 }
 
 fn main() -> ExitCode {
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Command::Journal { command } => journal::run(&instance, command),
         Command::Supervise => supervise::run(&instance),
         Command::Control => control::run(&instance),
+        Command::Agent => agent::run(&instance),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -60,6 +60,15 @@ pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
             return Err(Fault::new(format!("--hosts is `real` or `simulated`, not `{other}`")));
         }
     };
+    if !simulated {
+        let missing = jinyun_agent::missing();
+        if !missing.is_empty() {
+            return Err(Fault::new(format!(
+                "this machine cannot carry guests:\n  {}\nMend that, or try the API on simulated \
+                 hosts: `make up HOSTS=simulated`", missing.join("\n  ")
+            )));
+        }
+    }
     if supervisor(&instance).is_some() {
         return Err(Fault::new(format!(
             "instance `{0}` is running already: see `jinyun status --instance {0}`, or take it \
@@ -272,6 +281,8 @@ pub fn down(instance: &Instance) -> Result<(), Fault> {
         return Err(Fault::new("this needs root (try `sudo`)"));
     }
     stop(instance)?;
+    jinyun_agent::remove_all(&instance.name, &instance.host_dir(), &instance.run)
+        .map_err(io("removing guests and networks"))?;
     for dir in [&instance.state, &instance.run] {
         if dir.exists() {
             fs::remove_dir_all(dir).map_err(io(dir.display()))?;

@@ -173,6 +173,11 @@ impl Writer {
 }
 
 impl Db {
+    /// How many entries there are.
+    pub fn journal_length(&mut self) -> Result<u64, Fault> {
+        Head::load(self).map(|head| head.next)
+    }
+
     /// Size and rendered notes of the newest checkpoint.
     pub fn newest_checkpoint(&mut self) -> Result<Option<(u64, Vec<String>)>, Fault> {
         let mut size = None;

@@ -196,6 +196,15 @@ impl Kms {
     }
 }
 
+/// A data key as a host takes it: base64 of the passphrase, which is the key in hex. QEMU wants a
+/// passphrase to be text.
+pub fn encode_key(key: &Secret<Vec<u8>>) -> String {
+    let mut hex = jinyun_journal::to_hex(key.expose());
+    let text = B64.encode(&hex);
+    hex.zeroize();
+    text
+}
+
 /// Writes a new key file under a temporary name first: it is there whole or not at all.
 fn make(path: &Path, dice: &mut dyn Entropy) -> std::io::Result<()> {
     let mut key = || {

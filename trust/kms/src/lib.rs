@@ -14,5 +14,5 @@
 mod keyring;
 mod password;
 
-pub use keyring::{Kms, Sealed};
+pub use keyring::{Kms, Sealed, encode_key};
 pub use password::{Hashed, hash_password, verify_password};

@@ -1,0 +1,105 @@
+//! Servers and what they are made of: Nova v2.1.
+//!
+//! Flavors are the provider's sizes, key pairs the users' public keys, servers the projects'
+//! guests; hosts are records of the machines that carry them. A server is made with its disk and
+//! ports in one command, placed by its plan, and becomes real through its host's document
+//! ([`want()`]), which the agent converges to. [`Hosts`] keeps what hosts were told and what they
+//! report.
+//!
+//! Offered is microversion 2.1 alone. Not offered yet: reboot, rebuild, resize, migration, starting
+//! from a volume, attaching to a server that is there, labels after the creation, server groups.
+
+mod flavor;
+mod hosts;
+mod keypair;
+mod list;
+mod project;
+pub mod server;
+
+pub use flavor::{Flavor, FlavorSpec, first_start};
+pub use hosts::{Guest, Host, HostSpec, Hosts, pages, placed, registration, waiting, want};
+pub use keypair::{Keypair, KeypairSpec, read_key};
+pub use server::{Attached, Console, Server, ServerSpec, ServerStatus, Size};
+
+use jinyun_engine::{Registry, Verb};
+use jinyun_policy::{Duty, Role, Rule, Who};
+use jinyun_rest::Route;
+
+const SYSTEM_ADMIN: Who = Who::Duty(Duty::SystemAdmin);
+const AUDIT_ADMIN: Who = Who::Duty(Duty::AuditAdmin);
+const READ: &[Who] = &[Who::Project(Role::Reader)];
+const WRITE: &[Who] = &[Who::Project(Role::Member)];
+const SYSTEM: &[Who] = &[Who::System];
+const OFFERED: &[Who] = &[Who::Shared, SYSTEM_ADMIN, AUDIT_ADMIN];
+const STAFF: &[Who] = &[SYSTEM_ADMIN, AUDIT_ADMIN];
+
+/// Who may do what.
+pub const RULES: &[Rule] = &[
+    Rule { action: "compute:flavor:create", allow: &[SYSTEM_ADMIN] },
+    // A flavor never changes: servers that were made of it would not.
+    Rule { action: "compute:flavor:update", allow: &[] },
+    Rule { action: "compute:flavor:delete", allow: &[SYSTEM_ADMIN] },
+    Rule { action: "compute:flavor:show", allow: OFFERED },
+    Rule { action: "compute:flavor:list", allow: OFFERED },
+    Rule { action: "compute:flavor:bootstrap", allow: SYSTEM },
+    // For oneself only: the action takes the owner from the actor.
+    Rule { action: "compute:keypair:create", allow: &[Who::User] },
+    Rule { action: "compute:keypair:update", allow: &[] },
+    Rule { action: "compute:keypair:delete", allow: &[Who::Owner] },
+    Rule { action: "compute:keypair:show", allow: &[Who::Owner] },
+    Rule { action: "compute:keypair:list", allow: &[Who::Owner] },
+    Rule { action: "compute:server:create", allow: WRITE },
+    Rule { action: "compute:server:update", allow: WRITE },
+    Rule { action: "compute:server:delete", allow: WRITE },
+    Rule { action: "compute:server:show", allow: READ },
+    Rule { action: "compute:server:list", allow: READ },
+    Rule { action: "compute:server:start", allow: WRITE },
+    Rule { action: "compute:server:stop", allow: WRITE },
+    // A console may show what only those who enter the guest should see.
+    Rule { action: "compute:server:console", allow: WRITE },
+    Rule { action: "compute:server:place", allow: SYSTEM },
+    Rule { action: "compute:server:ended", allow: SYSTEM },
+    Rule { action: "compute:server:release", allow: SYSTEM },
+    // Hosts record themselves.
+    Rule { action: "compute:host:create", allow: &[] },
+    Rule { action: "compute:host:update", allow: &[] },
+    Rule { action: "compute:host:delete", allow: &[SYSTEM_ADMIN] },
+    Rule { action: "compute:host:show", allow: STAFF },
+    Rule { action: "compute:host:list", allow: STAFF },
+    Rule { action: "compute:host:register", allow: SYSTEM },
+    Rule {
+        action: "compute:quota:show",
+        allow: &[Who::Project(Role::Reader), SYSTEM_ADMIN, AUDIT_ADMIN],
+    },
+];
+
+/// Registers the service.
+pub fn register(registry: &mut Registry) {
+    use server::{acts, create};
+    registry.add::<Flavor>().add::<Keypair>().add::<Server>().add::<Host>()
+        .action("compute:flavor:bootstrap", "flavor", Verb::Own(flavor::bootstrap))
+        .action("compute:keypair:create", "keypair", Verb::Own(keypair::create))
+        .action("compute:server:create", "server", Verb::Own(create::create))
+        .action("compute:server:start", "server", Verb::Own(acts::start))
+        .action("compute:server:stop", "server", Verb::Own(acts::stop))
+        .action("compute:server:console", "server", Verb::Read)
+        .action("compute:server:place", "server", Verb::Own(acts::place))
+        .action("compute:server:ended", "server", Verb::Own(acts::ended))
+        .action("compute:server:release", "server", Verb::Own(acts::release))
+        .action("compute:host:register", "host", Verb::Own(hosts::register))
+        .action("compute:quota:show", "", Verb::Read)
+        .rules(RULES);
+    for (item, limit) in project::ITEMS {
+        registry.quota(item, *limit);
+    }
+}
+
+/// What is offered, below the service's root. `console` asks a host for a server's console.
+pub fn routes(console: Console) -> Vec<Route> {
+    let mut routes = flavor::routes();
+    routes.extend(keypair::routes());
+    routes.extend(server::routes(console));
+    routes.extend(hosts::routes());
+    routes.extend(project::routes());
+    routes
+}
