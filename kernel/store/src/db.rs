@@ -184,6 +184,11 @@ impl Db {
         }
     }
 
+    /// A number that SQLite tells about itself, for simulations of a full disk.
+    pub fn pragma_number(&mut self, name: &str, out: &mut i64) -> Result<(), Fault> {
+        self.query(&format!("PRAGMA {name}"), &[], |c| *out = c.int(0))
+    }
+
     /// One step of the schema, in the engine's own types.
     pub fn migrate(&mut self, sql: &str) -> Result<(), Fault> {
         match self {

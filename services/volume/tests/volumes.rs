@@ -258,17 +258,18 @@ fn the_plan_as_a_table() {
         v.spec.server = Some(alive.clone());
     };
     let going = |v: &mut Have<Volume>| v.deleting = true;
+    let (both, first, second) = (&[make, place][..], &[make][..], &[place][..]);
     type Case<'a> = (&'a str, Have<Volume>, Eyes, &'a str, bool, &'a [&'a str]);
     let cases: Vec<Case<'_>> = vec![
         // What it is, how it is, what is seen; phase, settled, steps.
-        ("new", edited(here(), new), eyes(&["h1", "h2"], None), "creating", false, &[make, place]),
-        ("new, no host", edited(here(), new), eyes(&[], None), "creating", false, &[make]),
+        ("new", edited(here(), new), eyes(&["h1", "h2"], None), "creating", false, both),
+        ("new, no host", edited(here(), new), eyes(&[], None), "creating", false, first),
         ("with a key, no place", edited(here(), |v| v.spec.host.clear()), eyes(&["h1"], None),
-            "creating", false, &[place]),
+            "creating", false, second),
         ("a root disk waits for its server's place", edited(here(), root), eyes(&["h1"], None),
-            "creating", false, &[make]),
+            "creating", false, first),
         ("placed by its server, without a key", edited(here(), |v| v.id = "new".into()),
-            eyes(&["h1"], None), "creating", false, &[make]),
+            eyes(&["h1"], None), "creating", false, first),
         ("placed, not seen", here(), eyes(&[], None), "creating", false, none),
         ("placed, pending", here(), eyes(&[], pending()), "creating", false, none),
         ("placed, in trouble", here(), eyes(&[], faulty(false)), "creating", false, none),

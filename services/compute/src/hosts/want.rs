@@ -47,11 +47,20 @@ fn guests(view: &mut View<'_>, host: &str, secret: &dyn Fn(&Id) -> Option<Vec<u8
         }
         let mut ports = show::ports(&server, view)?;
         ports.retain(|port| port.spec.host == host);
-        let user_data = if server.spec.has_user_data { secret(&server.id) } else { None };
-        let user_data = user_data.and_then(|bytes| String::from_utf8(bytes).ok());
+        let user_data = match server.spec.has_user_data {
+            true => Some(text(&server.id, secret(&server.id))?),
+            false => None,
+        };
         guests.insert(server.id.clone(), Guest { server, ports, user_data });
     }
     Ok(guests)
+}
+
+/// User data as text. No document is better than one without it: a guest reads it once, at its
+/// first start, and would be another machine for ever.
+fn text(server: &Id, secret: Option<Vec<u8>>) -> Result<String, Fault> {
+    let text = secret.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| Fault::new(format!("the user data of server {server} cannot be read")))
 }
 
 /// A guest. All its disks are named, even one that could not be made: a server that started without

@@ -116,7 +116,7 @@ pub struct ServerStatus {
 impl ServerSpec {
     /// Ports that a user brought.
     pub fn lent_ports(&self) -> impl Iterator<Item = &Id> {
-        self.ports.iter().filter(|id| !self.own_ports.contains(id))
+        self.ports.iter().filter(move |id| !self.own_ports.contains(id))
     }
 }
 

@@ -90,6 +90,12 @@ pub fn facts(want: &Have<Server>, world: &mut View<'_>, seen: &dyn Seen) -> Resu
     }
     if spec.host.is_empty() {
         facts.hosts = rooms(world, seen)?;
+        return Ok(facts);
+    }
+    for id in &spec.ports {
+        if let Some(port) = world.get::<Port>(id)?.filter(|port| port.phase == "ERROR") {
+            facts.broken = Some(format!("Port {id}: {}", port.error));
+        }
     }
     Ok(facts)
 }
