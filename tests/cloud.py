@@ -5,6 +5,7 @@ Whatever goes wrong is a `Failed`, with the command or request and what came bac
 
 import concurrent.futures
 import ctypes
+import errno
 import json
 import os
 import re
@@ -231,9 +232,10 @@ def inside(space, make):
     return value
 
 
-def dial(space, address, port, seconds=1.5):
+def dial(space, address, port, seconds=1.5, absent=False):
     """A connection from a namespace, or None if the network does not let it through. A reset, or a way that does not
-    exist, is no refusal by the network's rules, and so a `Failed`: it would prove nothing."""
+    exist, is no refusal by the network's rules, and so a `Failed`: it would prove nothing (unless nobody is expected
+    there: `absent`)."""
     def make():
         made = socket.socket()
         made.settimeout(seconds)
@@ -248,6 +250,8 @@ def dial(space, address, port, seconds=1.5):
     except socket.timeout:
         return None
     except OSError as e:
+        if absent and e.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+            return None
         raise Failed(f"the attempt says nothing about the rules: {e}", f"{space}: connect {address}:{port}") from None
 
 

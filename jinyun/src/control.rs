@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const CHECKPOINT: Duration = Duration::from_secs(1);
 
 /// The one place of the control process that reads the clock.
+#[allow(clippy::disallowed_methods)]
 pub fn now() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Time(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
@@ -140,7 +141,8 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     })?;
 
     let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now))?);
-    let images = Arc::new(jinyun_image::Files::open(&dir.join("images"))?);
+    let images = Arc::new(jinyun_image::Files::open(dir.join("images"))?);
+    sweep(images.clone(), cloud.clone())?;
     let asked = links.clone();
     let console: jinyun_compute::Console =
         Arc::new(move |host, server, lines| asked.console(host, server, lines));
@@ -236,6 +238,19 @@ fn clerk(instance: &Instance, handle: Handle, kms: Arc<Kms>, edge: Arc<Edge>)
                 Ok(Err(fault)) => say::err(&format!("jinyun: checkpoint: {fault}")),
                 Err(_) => return,
             }
+        }
+    })
+}
+
+/// Removes files of images whose row is gone, now and every minute.
+fn sweep(images: Arc<jinyun_image::Files>, cloud: Arc<Cloud>) -> Result<(), Fault> {
+    spawn("sweeper", move || {
+        let pause = Bell::default();
+        loop {
+            if let Err(fault) = cloud.reader.view(|v| images.sweep(v)) {
+                say::err(&format!("jinyun: sweeping images: {fault}"));
+            }
+            pause.wait(Duration::from_secs(60));
         }
     })
 }

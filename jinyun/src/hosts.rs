@@ -152,6 +152,11 @@ impl Links {
         let id = Id::new(disk);
         let found = self.cloud.reader.lend(|db| {
             let Some(row) = db.get("volume", &id)?.map(|s| s.row) else { return Ok(None) };
+            // A host gets the keys of its own disks only.
+            let spec: Value = serde_json::from_str(&row.spec).unwrap_or_default();
+            if spec.get("host").and_then(Value::as_str) != Some(host) {
+                return Ok(None);
+            }
             self.kms.volume_key(db, &row.project, &id)
         });
         let key = match found {

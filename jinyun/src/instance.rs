@@ -43,7 +43,7 @@ pub struct Settings {
 /// An instance by name.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    /// `[a-z0-9]{1,12}`.
+    /// `[a-z][a-z0-9]{0,11}`.
     pub name: String,
     /// `/var/lib/jinyun/<name>`.
     pub state: PathBuf,
@@ -55,10 +55,12 @@ impl Instance {
     /// The instance of this name, whether it exists or not.
     pub fn named(name: &str) -> Result<Instance, Fault> {
         let good = (1..=12).contains(&name.len())
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         if !good {
             return Err(Fault::new(format!(
-                "`{name}` is no name for an instance: use 1 to 12 small letters and digits"
+                "`{name}` is no name for an instance: use 1 to 12 small letters and digits, a \
+                 letter first"
             )));
         }
         Ok(Instance {
@@ -126,10 +128,19 @@ impl Instance {
 
     /// User ids of the instance: 65,536 from a place that follows from its name, far above any that
     /// a distribution hands out. The first is the control process's, guests have the others.
+    /// A place that another instance of this machine has is passed over.
     pub fn uid(&self) -> u32 {
+        if let Ok(settings) = self.settings() {
+            return settings.uid;
+        }
+        let others: Vec<u32> = std::fs::read_dir("/var/lib/jinyun").into_iter().flatten().flatten()
+            .filter_map(|d| Instance::named(&d.file_name().to_string_lossy()).ok())
+            .filter(|other| other.name != self.name)
+            .filter_map(|other| other.settings().ok()).map(|s| s.uid).collect();
         let hash = self.name.bytes()
             .fold(2_166_136_261u32, |h, b| (h ^ u32::from(b)).wrapping_mul(16_777_619));
-        0x4A00_0000 + (hash % 4096) * 65_536
+        let place = |n: u32| 0x4A00_0000 + (hash.wrapping_add(n) % 4096) * 65_536;
+        (0..4096).map(place).find(|uid| !others.contains(uid)).unwrap_or(place(0))
     }
 
     /// Where the state is stored.
@@ -149,7 +160,7 @@ mod tests {
 
     #[test]
     fn names_that_could_leave_the_directory_are_refused() {
-        for bad in ["", "../x", "Tour", "a-b", "abcdefghijklm"] {
+        for bad in ["", "../x", "Tour", "a-b", "abcdefghijklm", "1a"] {
             assert!(Instance::named(bad).is_err(), "{bad}");
         }
         let one = Instance::named("tour").unwrap();

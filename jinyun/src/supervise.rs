@@ -170,6 +170,9 @@ impl Ward {
             // The standard library drops supplementary groups when a uid is set by root.
             command.uid(uid).gid(uid);
         }
+        // glibc would keep the 19 MiB of a password's hash in every thread's arena: large blocks are
+        // mapped and given back instead, and there are few arenas.
+        command.env("MALLOC_ARENA_MAX", "2").env("MALLOC_MMAP_THRESHOLD_", "262144");
         // What it says last is why it could not start.
         let errors = File::create(instance.failure_file()).map_err(io("the failure file"))?;
         if !instance.ready_file().exists() {

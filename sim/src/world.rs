@@ -536,7 +536,7 @@ impl World {
                 8..=11 => self.drive(),
                 12 | 13 => drop(self.compose()),
                 14..=17 => self.deliver(),
-                18 if self.dice.below(3) == 0 => self.fault(),
+                18 => self.fault(),
                 _ => self.now += self.dice.below(3_000_000) as i64,
             }
             if step % 25 == 24 {
@@ -576,6 +576,23 @@ impl World {
     /// The core, for checkers and planted bugs.
     pub fn core(&mut self) -> Result<&mut Core, String> {
         self.core.as_mut().ok_or_else(|| "the control process is dead".into())
+    }
+
+    /// Puts another registry in the checkers' hands, to plant a bad rule.
+    pub fn use_registry(&mut self, registry: Arc<Registry>) {
+        self.registry = registry;
+    }
+
+    /// Puts a disk on a host that nobody asked for.
+    pub fn plant_disk(&mut self, host: &str, disk: &str) {
+        let mut document = HostWant { generation: u64::MAX, ..HostWant::default() };
+        if let Some(known) = self.live.document(host) {
+            document = HostWant { generation: u64::MAX, ..known };
+        }
+        document.disks.push(jinyun_wire::DiskWant { id: disk.into(), bytes: 1, image: None });
+        if let Some(Some(host)) = self.hosts.get_mut(host) {
+            host.apply(&document, &mut |_| true);
+        }
     }
 
     /// Signs what is committed, for the checker of the journal.

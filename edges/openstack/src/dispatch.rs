@@ -160,6 +160,15 @@ impl Edge {
         };
         let entry = &self.mounts[mount].routes[route];
         let dialect = self.mounts[mount].dialect;
+        if let (Some((_, only)), Some(asked)) = (spoken(dialect), microversion(head))
+            && asked > only
+        {
+            let say = format!(
+                "Version {}.{} is not supported by the API. Minimum and maximum are {}.{}.",
+                asked.0, asked.1, only.0, only.1
+            );
+            return Err(out(errors::body(dialect, 406, "", &say), &request));
+        }
         let actor = match self.who(listener, head, entry, &request) {
             Ok(actor) => actor,
             Err(failure) => return Err(self.refuse(dialect, &failure, &request)),
@@ -177,9 +186,8 @@ impl Edge {
             let why = if sent.is_some() { "the token is not good" } else { "no token was sent" };
             let refusal = Refusal::new(Refused::Unauthenticated, why);
             if self.flood.first(&head.source) {
-                let mut asked = Command::new(
-                    if route.action.is_empty() { "edge:request:refused" } else { &route.action },
-                    Actor::nobody(&head.source), request);
+                let nobody = Actor::nobody(&head.source);
+                let mut asked = Command::new(action_of(route), nobody, request);
                 asked.source = Some(head.source.clone());
                 self.cloud.reader.deny(&asked, refusal);
             }
@@ -227,7 +235,13 @@ impl Edge {
             input: Mutex::new(input),
         };
         match (route.run)(&call) {
-            Ok(reply) => answer(reply, &way.request),
+            Ok(reply) => answer(reply, &way.request, mount.dialect),
+            Err(Failure::Refused(refusal)) if !refusal.recorded => {
+                let mut asked = call.command(action_of(route));
+                asked.target = call.path.last().map(|(_, id)| Id::new(id));
+                let failure = self.cloud.reader.deny(&asked, refusal);
+                self.refuse(mount.dialect, &failure, &way.request)
+            }
             Err(failure) => self.refuse(mount.dialect, &failure, &way.request),
         }
     }
@@ -235,8 +249,7 @@ impl Edge {
     /// Refuses a request whose body cannot be taken, on record.
     pub(crate) fn refused_early(&self, head: &Head, way: &Way, refusal: Refusal) -> Out {
         let mount = &self.mounts[way.mount];
-        let action = mount.routes[way.route].action.as_str();
-        let action = if action.is_empty() { "edge:request:refused" } else { action };
+        let action = action_of(&mount.routes[way.route]);
         let mut asked = Command::new(action, way.actor.clone(), way.request.clone());
         asked.source = Some(head.source.clone());
         let failure = self.cloud.reader.deny(&asked, refusal);
@@ -266,6 +279,20 @@ impl Edge {
             let refusal = Refusal::new(Refused::Unauthenticated, say);
             self.cloud.handle.send(Job::Refused { command: Box::new(command), refusal }, |_| {});
         }
+    }
+}
+
+/// What a refusal of a route is journaled as.
+fn action_of(route: &Route) -> &str {
+    if route.action.is_empty() { "edge:request:refused" } else { &route.action }
+}
+
+/// The one microversion of a service, which its answers name: what it is called in the header.
+fn spoken(dialect: Dialect) -> Option<(&'static str, (u32, u32))> {
+    match dialect {
+        Dialect::Compute => Some(("compute", (2, 1))),
+        Dialect::Volume => Some(("volume", (3, 0))),
+        _ => None,
     }
 }
 
@@ -349,7 +376,7 @@ fn out((status, kind, text): (u16, &'static str, String), request: &str) -> Out 
     Out { status, headers, body: Body::Text(text) }
 }
 
-fn answer(reply: Reply, request: &str) -> Out {
+fn answer(reply: Reply, request: &str, dialect: Dialect) -> Out {
     let kind = match &reply.body {
         Body::Empty => None,
         Body::Json(_) | Body::Text(_) => Some("application/json"),
@@ -357,6 +384,10 @@ fn answer(reply: Reply, request: &str) -> Out {
     };
     let mut headers = vec![("x-openstack-request-id".to_string(), request.to_string())];
     headers.extend(reply.headers.into_iter().map(|(n, v)| (n.to_string(), v)));
+    if let Some((name, (major, minor))) = spoken(dialect) {
+        headers.push(("openstack-api-version".into(), format!("{name} {major}.{minor}")));
+        headers.push(("vary".into(), "OpenStack-API-Version".into()));
+    }
     if let Some(kind) = kind
         && !headers.iter().any(|(n, _)| n == "content-type")
     {

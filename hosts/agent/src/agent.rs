@@ -215,6 +215,7 @@ impl Agent {
             self.thorough_due = now + THOROUGH;
             self.network_due = now;
             self.guests.look_closely();
+            locked(&self.net).look_closely();
         }
         if now >= self.network_due {
             self.network = locked(&self.net).converge(want);
@@ -290,7 +291,11 @@ fn answer(ask: Ask, place: &Place, net: &Mutex<Net>) -> Answer {
         Ask::Console { guest, lines } => {
             guest::console(place, &guest, lines).map(|text| Answer::Console { text })
         }
-        Ask::Probe(probe) => Ok(locked(net).probe(&probe)),
+        // Not under the lock: a probe waits for what may never come, and a pass must not wait.
+        Ask::Probe(probe) => {
+            let prober = locked(net).prober();
+            Ok(prober.probe(&probe))
+        }
         Ask::Facts => guest::facts(place).map(|(disks, guests)| {
             let filters = locked(net).installed();
             Answer::Facts(Installed {

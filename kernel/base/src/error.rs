@@ -15,6 +15,9 @@ pub struct Refusal {
     pub why: Refused,
     /// A sentence for the one who asked: what was wrong and what to do.
     pub message: String,
+    /// It stands in the journal. Whoever answers sees to it that every refusal does.
+    #[serde(skip)]
+    pub recorded: bool,
 }
 
 /// The sorts of refusal that callers tell apart.
@@ -57,7 +60,7 @@ pub enum Refused {
 impl Refusal {
     /// A refusal with its sentence.
     pub fn new(why: Refused, message: impl Into<String>) -> Refusal {
-        Refusal { why, message: message.into() }
+        Refusal { why, message: message.into(), recorded: false }
     }
 
     /// A wrong value. The sentence begins with the field's name.

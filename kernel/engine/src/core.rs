@@ -125,11 +125,8 @@ impl Core {
                 let mut draft = draft(&command, done.institution, "done", now);
                 draft.effects = effects;
                 draft.note = done.note;
-                if draft.target.is_none()
-                    && let Some(row) = &done.answer.row
-                {
-                    draft.target =
-                        Some(Target { id: row.id.to_string(), kind: row.kind.clone() });
+                if draft.target.is_none() {
+                    draft.target = self.made(&command, &done.answer);
                 }
                 done.answer.entry = self.writer.append(draft)?.number;
                 self.writer.release()?;
@@ -143,9 +140,19 @@ impl Core {
         }
     }
 
+    /// What a command without a target was about: what it made.
+    fn made(&self, command: &Command, answer: &Answer) -> Option<Target> {
+        if let Some(row) = &answer.row {
+            return Some(Target { id: row.id.to_string(), kind: row.kind.clone() });
+        }
+        let kind = self.registry.find_action(&command.action)?.kind;
+        let id = answer.value.get("id")?.as_str()?;
+        Some(Target { id: id.into(), kind: kind.into() })
+    }
+
     /// Journals a refusal and returns it. One that waits for approval is no refusal: the command
     /// is stored.
-    fn refused(&mut self, command: &Command, institution: Id, refusal: Refusal, now: Time)
+    fn refused(&mut self, command: &Command, institution: Id, mut refusal: Refusal, now: Time)
         -> Result<Answer, Failure> {
         let waits = matches!(refusal.why, Refused::NeedsApproval(_));
         let mut draft = draft(command, institution, if waits { "waiting" } else { "refused" }, now);
@@ -160,6 +167,7 @@ impl Core {
             draft.note = Some(json!({ "command": id }));
         }
         self.writer.append(draft)?;
+        refusal.recorded = true;
         Err(refusal.into())
     }
 

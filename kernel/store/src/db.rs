@@ -160,7 +160,7 @@ impl Db {
                 // A destroyed key must not survive in a free page (I7).
                 db.execute_batch(&format!(
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous={sync}; PRAGMA secure_delete=ON;
-                     PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=4000;"
+                     PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=4000;"
                 )).map_err(lite)?;
                 Ok(Db::Sqlite(db))
             }

@@ -111,6 +111,10 @@ impl Resource for Assignment {
             (Scoped::Domain(_) | Scoped::Project(_), Grant::Duty(_)) => {
                 wrong(format!("{role} is a duty of the provider's staff: it holds in system scope"))
             }
+            // A manager of the provider's domain could set the passwords of the other duties (I2).
+            (Scoped::Domain(d), Grant::Role(_)) if d.as_str() == PROVIDER => wrong(format!(
+                "{role} does not hold in the provider's own domain: its staff has duties only"
+            )),
             (Scoped::System, Grant::Duty(_)) if user.domain.as_str() != PROVIDER => {
                 wrong("is a duty, which only the provider's staff (domain default) can have".into())
             }

@@ -172,7 +172,7 @@ impl Identity {
         let tells = !matches!(why.why, Refused::Unauthenticated);
         let shown = if tells { why.clone() } else { denied(DENIED) };
         match call.cloud.reader.deny(&command, why) {
-            Failure::Refused(_) => shown.into(),
+            Failure::Refused(_) => Refusal { recorded: true, ..shown }.into(),
             fault => fault,
         }
     }
@@ -202,7 +202,7 @@ impl Identity {
             let say =
                 format!("The password is expired and needs to be changed for user: {id}.");
             let _ = self.deny(call, Some((&id, &spec)), denied("the password has to be changed"));
-            return Err(denied(say).into());
+            return Err(Refusal { recorded: true, ..denied(say) }.into());
         }
         Ok(id)
     }

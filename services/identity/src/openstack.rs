@@ -463,8 +463,10 @@ fn users(identity: &Arc<Identity>) -> Vec<Route> {
         call.cloud.reader.allow(&command, &object)?;
         secret(&i, call, &mut command)?;
         if !command.secrets.is_empty() {
-            // Whoever sets another's password ends that one's sessions.
+            // Whoever sets another's password ends that one's sessions, and knows a password that
+            // has to be changed before it is of any use.
             command.args["tokens_since"] = i.now().0.into();
+            command.args["must_change"] = true.into();
         }
         call.run(command)?;
         let have = call.again::<User>(&have.id)?;

@@ -86,10 +86,12 @@ impl Resource for User {
 /// Makes a user. The security administrator makes the provider's staff and an institution's first
 /// manager; once the institution has one, its people are its own business.
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
-    let spec: UserSpec = serde_json::from_value(command.args.clone())
+    let mut spec: UserSpec = serde_json::from_value(command.args.clone())
         .map_err(|e| Refusal::invalid("user", format!("cannot be read: {e}")))?;
     if ctx.permit().because() == Who::Duty(Duty::SecurityAdmin) {
         without_manager(ctx, &spec.domain)?;
+        // The provider must not know the password of an institution's manager.
+        spec.must_change = true;
     }
     let domain = spec.domain.clone();
     let row = ctx.create::<User>(&domain, &"".into(), spec)?;

@@ -123,14 +123,15 @@ impl Pool {
     }
 
     /// Makes a disk. `worker` is the number of the job among those that run at the same time:
-    /// each has a user of its own, so that two cannot reach each other.
+    /// each has a user of its own, so that two cannot reach each other; the first user of the range
+    /// is the control process's.
     pub fn make(&self, want: &DiskWant, key: &Secret, worker: u32) -> Result<(), Fault> {
         if !(512..=LARGEST).contains(&want.bytes) || !want.bytes.is_multiple_of(512) {
             let why = format!("disk {} cannot have {} bytes", want.id, want.bytes);
             return Err(damaged(why));
         }
         let temporary = self.dir.join(format!("{TEMPORARY}{}", want.id));
-        let result = self.make_at(&temporary, want, key, self.uid_base + worker);
+        let result = self.make_at(&temporary, want, key, self.uid_base + 1 + worker);
         if result.is_err() {
             // The next attempt or the next start tries again if this fails.
             let _ = erase(&temporary);

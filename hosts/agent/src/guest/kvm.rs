@@ -96,7 +96,8 @@ pub fn works(place: &Place) -> Result<(), String> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    let mut jail = Jail::new(place.uid_base);
+    // Neither the control process (0) nor a maker of disks (1 to 7).
+    let mut jail = Jail::new(place.uid_base + 8);
     jail.groups = vec![group];
     jail.keep = vec![writer.as_raw_fd(), disk.as_raw_fd()];
     jail.dies_with_us = true;

@@ -1,0 +1,196 @@
+//! The journal, verified as an assessor would, and replayed into an empty store.
+//!
+//! The whole of it each time: a shorter look would trust what an earlier one said. Beyond
+//! [`LONGEST`] entries that takes too long for somebody who waits, and nothing is claimed.
+
+use jinyun_base::{Fault, Time};
+use jinyun_engine::{Registry, Row, replay};
+use jinyun_journal::{Entry, Key};
+use jinyun_rest::Cloud;
+use jinyun_store::{Config, Db, Usage, Writer};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// At most so many entries are verified and replayed for an assessment.
+pub const LONGEST: u64 = 200_000;
+/// At most so many differences are told.
+const TOLD: usize = 5;
+/// How often the tables are read again because somebody wrote meanwhile.
+const TRIES: usize = 4;
+
+/// The journal as it was found.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    /// All entries that can be read.
+    pub entries: Vec<Entry>,
+    /// How many entries the verifier saw: those under the newest checkpoint.
+    pub verified: u64,
+    /// What the verifier complained of.
+    pub problems: Vec<String>,
+    /// How many checkpoints of earlier assessments it was compared with.
+    pub kept: usize,
+    /// Where the tables differ from what the journal says; an error if it could not be replayed.
+    pub differences: Vec<String>,
+    /// How many rows were compared.
+    pub rows: u64,
+}
+
+/// Kind, id and name of a secret.
+type Name = (String, String, String);
+
+/// Everything that the journal must be able to make again.
+struct Tables {
+    entries: Vec<Vec<u8>>,
+    rows: Vec<Row>,
+    derived: Vec<String>,
+    usage: Vec<Usage>,
+    secrets: BTreeMap<Name, String>,
+}
+
+impl Tables {
+    fn read(db: &mut Db) -> Result<Tables, Fault> {
+        let length = db.journal_length()?;
+        let digest = |salt: &[u8], value: &[u8]| {
+            jinyun_journal::to_hex(&Sha256::new().chain_update(salt).chain_update(value).finalize())
+        };
+        let secrets = db.secrets()?.into_iter().map(|(kind, id, name, salt, value)| {
+            ((kind, id.to_string(), name), digest(&salt, &value))
+        }).collect();
+        Ok(Tables {
+            rows: db.everything()?.into_iter().map(|stored| stored.row).collect(),
+            derived: db.derived()?,
+            usage: db.usage()?,
+            entries: db.entries(0, length)?,
+            secrets,
+        })
+    }
+
+    /// The tables of one moment. Every change of them is an entry, so if none came while they were
+    /// read they belong together; if somebody always writes, the writer waits for us once.
+    fn settled(cloud: &Cloud) -> Result<Tables, Fault> {
+        for _ in 0..TRIES {
+            let (before, tables, after) = cloud.reader.lend(|db| {
+                Ok((db.journal_length()?, Tables::read(db)?, db.journal_length()?))
+            })?;
+            if before == after {
+                return Ok(tables);
+            }
+        }
+        cloud.handle.with(|core| Tables::read(&mut core.writer.db))?
+    }
+}
+
+/// Waits a little until everything that is committed is signed.
+fn signed(cloud: &Cloud) -> Result<(), Fault> {
+    let length = cloud.reader.lend(|db| db.journal_length())?;
+    for _ in 0..60 {
+        let newest = cloud.reader.lend(|db| db.newest_checkpoint())?;
+        if newest.is_some_and(|(size, _)| size >= length) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
+
+/// Verifies and replays. `kept` are notes of earlier assessments; `dir` is for the replay's store.
+/// Returns the newest notes too, for the next assessment.
+pub fn read(cloud: &Cloud, keys: &[Key], instance: &str, kept: &[String], dir: &Path)
+    -> Result<(Journal, Vec<String>), Fault> {
+    let length = cloud.reader.lend(|db| db.journal_length())?;
+    if length > LONGEST {
+        return Err(Fault::new(format!(
+            "the journal has {length} entries, more than the {LONGEST} that an assessment verifies"
+        )));
+    }
+    signed(cloud)?;
+    let (export, notes) = cloud.reader.lend(|db| {
+        let mut export = Vec::new();
+        db.export(instance, 0, &mut export)?;
+        Ok((export, db.newest_checkpoint()?.map(|(_, notes)| notes).unwrap_or_default()))
+    })?;
+    let report = jinyun_verify::verify(&export, keys, kept);
+    let mut problems: Vec<String> = report.problems.into_iter().map(|p| p.say).collect();
+    let tables = Tables::settled(cloud)?;
+    let mut entries = Vec::with_capacity(tables.entries.len());
+    for (n, bytes) in tables.entries.iter().enumerate() {
+        match serde_json::from_slice::<Entry>(bytes) {
+            Ok(entry) => entries.push(entry),
+            Err(e) => problems.push(format!("entry {n} cannot be read: {e}")),
+        }
+    }
+    let rows = tables.rows.len() as u64;
+    let registry = cloud.reader.registry();
+    let differences = match again(tables, registry, dir) {
+        Ok(differences) => differences,
+        Err(fault) => vec![format!("it cannot be replayed: {fault}")],
+    };
+    let journal = Journal {
+        entries,
+        verified: report.entries,
+        problems,
+        kept: kept.len(),
+        differences,
+        rows,
+    };
+    Ok((journal, notes))
+}
+
+/// Replays the entries into an empty store and tells how it differs from the tables.
+fn again(tables: Tables, registry: &Arc<Registry>, dir: &Path) -> Result<Vec<String>, Fault> {
+    let path = dir.join("replay.db");
+    remove(&path);
+    let config = Config::Sqlite { path: path.clone(), durable: false };
+    let mut copy = Writer::open(&config, "replay")?;
+    let secrets = replay(tables.entries.into_iter(), registry, &mut copy)?;
+    let rows: Vec<Row> = copy.db.everything()?.into_iter().map(|stored| stored.row).collect();
+    let mut told = Vec::new();
+    let mut tell = |what: String| {
+        if told.len() < TOLD {
+            told.push(what);
+        }
+    };
+    let key = |row: &Row| (row.kind.clone(), row.id.clone());
+    let mut left: BTreeMap<_, &Row> = rows.iter().map(|row| (key(row), row)).collect();
+    for row in &tables.rows {
+        match left.remove(&key(row)) {
+            Some(same) if same == row => {}
+            Some(_) => tell(format!("{} {} is not as the journal says", row.kind, row.id)),
+            None => tell(format!("{} {} is not in the journal", row.kind, row.id)),
+        }
+    }
+    for (kind, id) in left.keys() {
+        tell(format!("{kind} {id} is in the journal and not in the tables"));
+    }
+    if copy.db.derived()? != tables.derived {
+        tell("claims, links, fields or meters are not as the journal says".into());
+    }
+    if copy.db.usage()? != tables.usage {
+        tell("the use of quotas is not as the journal says".into());
+    }
+    let secrets: BTreeMap<Name, String> = secrets.into_iter().collect();
+    if secrets != tables.secrets {
+        tell("secrets have other digests than the journal says".into());
+    }
+    drop(copy);
+    remove(&path);
+    Ok(told)
+}
+
+/// Removes the replay's store; nothing to say if it is not there.
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_os_string();
+        name.push(suffix);
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+/// Whether the entries' times never go back; else the first that does.
+pub(crate) fn backwards(entries: &[Entry]) -> Option<u64> {
+    entries.windows(2).find(|pair| Time(pair[1].time) < Time(pair[0].time))
+        .map(|pair| pair[1].number)
+}

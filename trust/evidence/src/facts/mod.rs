@@ -1,0 +1,7 @@
+//! Reading what is: from the store, the journal, hosts and the machine. Nothing here judges.
+
+pub(crate) mod hosts;
+pub(crate) mod images;
+pub(crate) mod journal;
+pub(crate) mod listeners;
+pub(crate) mod secrets;

@@ -1,0 +1,108 @@
+//! What kind of secrets the store keeps, never the secrets: their form, their length, and a digest
+//! by which two equal ones are seen.
+
+use jinyun_base::{Fault, Id};
+use jinyun_store::Db;
+use sha2::{Digest, Sha256};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// The form of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// A password's argon2id hash with its parameters.
+    Argon2id {
+        /// Memory in KiB.
+        memory: u32,
+        /// Passes.
+        passes: u32,
+        /// The salt, as text.
+        salt: String,
+    },
+    /// Bytes of which nothing is known but their number.
+    Bytes,
+}
+
+/// What is known of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretFact {
+    /// Kind of its resource.
+    pub kind: String,
+    /// The resource.
+    pub id: Id,
+    /// Its name.
+    pub name: String,
+    /// Its form.
+    pub form: Form,
+    /// Its length.
+    pub bytes: usize,
+    /// Equal for equal secrets.
+    pub mark: String,
+}
+
+/// The file that holds the root key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyFile {
+    /// Permission bits.
+    pub mode: u32,
+    /// Its owner is the user that this process runs as.
+    pub ours: bool,
+}
+
+/// All secrets.
+pub fn read(db: &mut Db) -> Result<Vec<SecretFact>, Fault> {
+    Ok(db.secrets()?.into_iter().map(|(kind, id, name, _, value)| SecretFact {
+        form: form(&value),
+        bytes: value.len(),
+        mark: jinyun_journal::to_hex(&Sha256::digest(&value)),
+        kind,
+        id,
+        name,
+    }).collect())
+}
+
+/// `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`
+fn form(value: &[u8]) -> Form {
+    std::str::from_utf8(value).ok().and_then(argon).unwrap_or(Form::Bytes)
+}
+
+fn argon(text: &str) -> Option<Form> {
+    let ["", "argon2id", "v=19", params, salt, hash] =
+        text.split('$').collect::<Vec<_>>()[..]
+    else {
+        return None;
+    };
+    let number = |name: &str| -> Option<u32> {
+        params.split(',').find_map(|p| p.strip_prefix(name))?.parse().ok()
+    };
+    // A hash of 32 bytes has 43 letters.
+    (hash.len() >= 43).then_some(Form::Argon2id {
+        memory: number("m=")?,
+        passes: number("t=")?,
+        salt: salt.into(),
+    })
+}
+
+/// The root key's file.
+pub fn key_file(path: &Path) -> Result<KeyFile, String> {
+    let found = std::fs::metadata(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let us = std::fs::metadata("/proc/self").map_err(|e| format!("/proc/self: {e}"))?;
+    Ok(KeyFile { mode: found.mode() & 0o7777, ours: found.uid() == us.uid() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_are_told_from_passwords() {
+        let hash = format!("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ${}", "a".repeat(43));
+        let want =
+            Form::Argon2id { memory: 19_456, passes: 2, salt: "c2FsdHNhbHQ".into() };
+        assert_eq!(form(hash.as_bytes()), want);
+        for other in ["hunter2", "$argon2id$", "$2b$12$abc", &hash.replace("argon2id", "argon2i")] {
+            assert_eq!(form(other.as_bytes()), Form::Bytes, "{other}");
+        }
+        assert_eq!(form(&[0xff; 60]), Form::Bytes);
+    }
+}
