@@ -164,6 +164,6 @@ mod tests {
             assert!(Instance::named(bad).is_err(), "{bad}");
         }
         let one = Instance::named("tour").unwrap();
-        assert!(one.uid() >= 0x4A00_0000 && one.uid() % 65_536 == 0);
+        assert!(one.uid() >= 0x4A00_0000 && one.uid().is_multiple_of(65_536));
     }
 }

@@ -133,10 +133,10 @@ pub fn entries_and_rows(world: &mut World) -> Result<(), String> {
                         ));
                     }
                 }
-                Effect::Drop { kind, id } => {
-                    if last.remove(&(kind.clone(), id.clone())).is_none() {
-                        return Err(format!("entry {}: {kind} {id} ends twice", entry.number));
-                    }
+                Effect::Drop { kind, id }
+                    if last.remove(&(kind.clone(), id.clone())).is_none() =>
+                {
+                    return Err(format!("entry {}: {kind} {id} ends twice", entry.number));
                 }
                 _ => {}
             }

@@ -211,7 +211,7 @@ impl World {
     /// Starts the control process on what is stored.
     fn start(&mut self) -> Result<(), Fault> {
         let writer = Writer::open(&self.config, "sim")?;
-        let dice = Box::new(SeedEntropy::new(self.dice.next()));
+        let dice = Box::new(SeedEntropy::new(self.dice.draw()));
         self.core = Some(Core::new(writer, self.registry.clone(), dice));
         self.driver = driver(&self.registry, &self.kms);
         self.live = Arc::new(Hosts::new());

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -69,6 +70,19 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
         headers,
         source: peer.ip().to_string(),
     };
+    // Most requests have no body: one blocking task finds the way and walks it.
+    let empty = parts.headers.get(CONTENT_LENGTH).is_none_or(|n| n == "0")
+        && parts.headers.get(TRANSFER_ENCODING).is_none();
+    if empty {
+        let task = tokio::task::spawn_blocking(move || match edge.way(&listener, &head) {
+            Ok(way) if way.takes == Takes::Json => {
+                edge.call(&listener, head, way, In::Json(Vec::new()))
+            }
+            Ok(way) => edge.call(&listener, head, way, In::Stream(Box::new(io::empty()))),
+            Err(out) => out,
+        });
+        return task.await.map_or_else(|_| failed(), respond);
+    }
     // Finding the way may journal a refusal, which waits for its commit.
     let found = {
         let (edge, listener) = (edge.clone(), listener.clone());

@@ -120,7 +120,7 @@ impl Ctx<'_> {
         edit(&mut spec)?;
         R::check(&spec, Some(&have.spec), &at, &mut View::new(&mut self.writer.db))?;
         if spec == have.spec {
-            return Ok(self.row::<R>(&at, &spec, have.generation, have.created, None)?);
+            return self.row::<R>(&at, &spec, have.generation, have.created, None);
         }
         let row = self.row::<R>(&at, &spec, have.generation + 1, have.created, None)?;
         if self.writer.put(&row, have.generation)? == PutOutcome::Stale {

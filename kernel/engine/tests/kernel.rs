@@ -1,5 +1,7 @@
 //! The kernel with two toy kinds, on both databases: what every resource may rely on.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_base::{Id, Kind, Refused, SeedEntropy, Secret, Time};
 use jinyun_engine::*;
 use jinyun_journal::Entry;
@@ -291,7 +293,7 @@ fn a_used_thing_stays_a_part_goes_and_a_live_one_is_torn_down() {
         struct Lit(Id);
         impl Seen for Lit {
             fn seen(&self, _: &str, id: &Id) -> Option<Value> {
-                (*id == self.0).then(|| json!(true))
+                (*id == self.0).then_some(json!(true))
             }
         }
         let mut drive = |w: &mut World, rounds: usize| {

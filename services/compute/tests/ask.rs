@@ -1,5 +1,7 @@
 //! Bodies of creations: what is understood, and what is refused with which words.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_compute::server::ask::read;
 use jinyun_engine::Failure;
 use jinyun_rest::Words;

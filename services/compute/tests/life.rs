@@ -1,5 +1,7 @@
 //! A server from its creation to its end, over a simulated host.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{HOST, KEY, World, ann, code, user};

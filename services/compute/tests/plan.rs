@@ -1,5 +1,7 @@
 //! What is to be done next for a server, as a table: what is wanted and seen, phase and steps.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_base::Time;
 use jinyun_compute::server::plan::{Facts, Guest, Room, decide};
 use jinyun_compute::{Attached, Server, ServerSpec, ServerStatus, Size};

@@ -1,5 +1,7 @@
 //! People and duties: what the rules of the service promise, through the write path and sign-in.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_base::{Id, OsEntropy, SeedEntropy, Time};
 use jinyun_engine::*;
 use jinyun_identity::{Directory, Identity, first_start, register, routes};

@@ -1,5 +1,7 @@
 //! Images through the write path: who may do what, what can be changed, when a file goes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_base::{Id, Kind, SeedEntropy, Time};
 use jinyun_engine::*;
 use jinyun_image::*;

@@ -1,5 +1,9 @@
 //! The calls that `openstack` makes, through the routes, with the members that it reads.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+// Many threads at once: here the real clock is as good as any.
+#![allow(clippy::disallowed_methods)]
+
 mod common;
 
 use common::{Dir, user};

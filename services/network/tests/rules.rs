@@ -1,5 +1,7 @@
 //! Groups, rules, routers, and what is in use.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod common;
 
 use common::{Project, Server, World, code, user};

@@ -45,7 +45,7 @@ pub fn register(registry: &mut Registry) {
         .action("volume:quota:show", "", Verb::Read)
         .rules(RULES);
     for (item, limit) in project::ITEMS {
-        registry.quota(*item, *limit);
+        registry.quota(item, *limit);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Volumes: the plan as a table, the host's document, and a life from creation to certificate.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_base::{Id, Kind, Secret, SeedEntropy, Time};
 use jinyun_engine::*;
 use jinyun_image::Image;

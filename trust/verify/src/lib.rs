@@ -180,7 +180,8 @@ fn proof(line: &str, kind: HashKind, from: u64) -> Option<Vec<Hash>> {
 fn note_line(line: &[u8]) -> Option<String> {
     let json = std::str::from_utf8(line).ok()?.strip_prefix("note ")?;
     let text: String = serde_json::from_str(json).ok()?;
-    (serde_json::Value::from(text.as_str()).to_string() == json).then_some(text)
+    let canonical = serde_json::to_string(&text).ok()?;
+    (canonical == json).then_some(text)
 }
 
 /// Leaf hashes of all entries, on as many threads as there are processors.

@@ -1,5 +1,7 @@
 //! Good and damaged exports, judged by this verifier and by the one in Python.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use jinyun_base::{Entropy, SeedEntropy};
 use jinyun_journal::entry::{Actor, Entry, Institution, Leaf, canonical};
 use jinyun_journal::export::{self, Period};

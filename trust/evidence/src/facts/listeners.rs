@@ -61,9 +61,7 @@ fn handshake(address: SocketAddr, ca: &Path) -> Result<(String, String), String>
     let name = ServerName::from(address.ip());
     let mut tls = ClientConnection::new(Arc::new(config), name).map_err(|e| text(&e))?;
     let mut stream = open(address)?;
-    while tls.is_handshaking() {
-        tls.complete_io(&mut stream).map_err(|e| text(&e))?;
-    }
+    tls.complete_io(&mut stream).map_err(|e| text(&e))?;
     let version = tls.protocol_version().and_then(|v| v.as_str());
     let suite = tls.negotiated_cipher_suite().and_then(|s| s.suite().as_str());
     match (version, suite) {
@@ -90,17 +88,17 @@ fn said(address: SocketAddr, bytes: &[u8]) -> Result<Vec<u8>, String> {
 
 /// A ClientHello that speaks TLS 1.1 at most, with the suites that clients of its time had.
 fn hello_1_1() -> Vec<u8> {
-    let mut body = vec![3, 2];
+    let mut body: Vec<u8> = vec![3, 2];
     body.extend([0x42; 32]);
     // No session; ECDHE-ECDSA-AES128-SHA, ECDHE-RSA-AES128-SHA, AES128-SHA; no compression.
     body.extend([0, 0, 6, 0xc0, 0x09, 0xc0, 0x13, 0, 0x2f, 1, 0]);
     // Groups: P-256. Points: uncompressed.
     body.extend([0, 14, 0, 10, 0, 4, 0, 2, 0, 23, 0, 11, 0, 2, 1, 0]);
     let length = |n: usize| [(n >> 8) as u8, n as u8];
-    let mut hello = vec![1, 0];
+    let mut hello: Vec<u8> = vec![1, 0];
     hello.extend(length(body.len()));
     hello.extend(body);
-    let mut record = vec![22, 3, 1];
+    let mut record: Vec<u8> = vec![22, 3, 1];
     record.extend(length(hello.len()));
     record.extend(hello);
     record
