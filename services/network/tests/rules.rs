@@ -44,7 +44,7 @@ fn the_default_group_comes_with_the_first_need_and_stays() {
         r#""ingress" "IPv4" true"#, r#""ingress" "IPv6" true"#,
     ]);
     let port = w.port(&network);
-    assert_eq!(w.get::<Port>(&port).unwrap().spec.security_groups, [id.clone()]);
+    assert_eq!(w.get::<Port>(&port).unwrap().spec.security_groups, std::slice::from_ref(&id));
     assert_eq!(code(&w.ask("security_group:create", json!({ "name": "default" }))), "taken");
     assert_eq!(code(&w.on("security_group:update", &id, json!({ "name": "mine" }))), "conflict");
     assert_eq!(code(&w.on("security_group:update", &id, json!({ "description": "x" }))), "ok");

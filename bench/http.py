@@ -1,0 +1,428 @@
+#!/usr/bin/python3
+"""What requests, memory, start and servers cost, measured from outside. `bench/README.md` says what came out.
+
+    bench/http.py [--binary PATH] requests [--count 2000] [--servers 1000]
+    bench/http.py [--binary PATH] memory
+    bench/http.py [--binary PATH] start [--runs 5]
+    bench/http.py [--binary PATH] servers --image GUEST.qcow2 [--runs 5]
+
+Each brings up an instance of its own, measures, and takes it down. Root; Python's standard library only.
+
+CPU is user and system time of the whole control process by the kernel's account, from the first request until the
+process is at rest again: what the driver and the simulated host do after the answer is in it, the client is not."""
+
+import argparse
+import base64
+import contextlib
+import json
+import multiprocessing
+import os
+import secrets
+import signal
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# This directory would offer this file as the module `http`.
+sys.path[0] = os.path.join(os.path.dirname(HERE), "tests")
+
+import http.client  # noqa: E402
+from cloud import Failed, Instance, expect, until  # noqa: E402
+
+HEADERS = {"Content-Type": "application/json"}
+TICKS = os.sysconf("SC_CLK_TCK")
+REST = 20  # seconds
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+# An instance ----------------------------------------------------------------------------------------------------------
+
+
+class Cloud(Instance):
+    """An instance of our own, with one institution, one project and one user."""
+
+    def __init__(self, args, hosts):
+        self.args, self.hosts = args, hosts
+        self.jinyun("down")
+        self.begin = time.monotonic()
+        self.up()
+        self.first_up = time.monotonic() - self.begin
+        super().__init__(args.instance, args.binary, args.port, args.management_port)
+
+    def words(self, *words):
+        return [self.args.binary, "--instance", self.args.instance, *words]
+
+    def jinyun(self, *words):
+        done = subprocess.run(self.words(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
+        expect(done.returncode == 0, "it failed", " ".join(words), done.stdout + done.stderr)
+
+    def up_words(self):
+        return self.words("up", "--hosts", self.hosts, "--port", str(self.args.port), "--management-port",
+                          str(self.args.management_port))
+
+    def up(self):
+        done = subprocess.run(self.up_words(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
+        expect(done.returncode == 0, "the instance does not come up", said=done.stdout + done.stderr)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.jinyun("down")
+
+    def administrator(self, name):
+        """Changes the initial password; returns a token."""
+        with open(f"{self.state}/initial/{name}", encoding="utf-8") as file:
+            first = file.read().strip()
+        user = {"auth_url": f"{self.management}/identity/v3", "username": name, "user_domain_id": "default",
+                "system_scope": "all", "password": "Jy1-" + secrets.token_urlsafe(24)}
+        ident = self.log_in(user | {"password": first}, (401,))[2]["error"]["message"].rstrip(".").split()[-1]
+        self.http("POST", f"{user['auth_url']}/users/{ident}/password",
+                  {"user": {"password": user["password"], "original_password": first}})
+        self.administrators[name] = user
+        return self.log_in(user)[1]
+
+    def found(self):
+        """A domain with its manager, a project without limits, a user; fills `user`, `project` and `token`."""
+        self.administrators = {}
+        inner, outer = f"{self.management}/identity/v3", f"{self.tenants}/identity/v3"
+
+        def make(base, many, one, body, token):
+            return self.http("POST", f"{base}/{many}", {one: body}, token)[2][one]["id"]
+        sec = self.administrator("secadmin")
+        roles = {role["name"]: role["id"] for role in self.http("GET", f"{inner}/roles", token=sec)[2]["roles"]}
+        domain = make(inner, "domains", "domain", {"name": "bank"}, sec)
+        boss = {"auth_url": outer, "username": "boss", "user_domain_name": "bank", "domain_name": "bank",
+                "password": "Jy1-" + secrets.token_urlsafe(24)}
+        ident = make(inner, "users", "user", {"name": "boss", "domain_id": domain, "password": boss["password"]}, sec)
+        self.http("PUT", f"{inner}/domains/{domain}/users/{ident}/roles/{roles['manager']}", token=sec)
+        by = self.log_in(boss)[1]
+        self.project = make(outer, "projects", "project", {"name": "payments", "domain_id": domain}, by)
+        self.user = {"auth_url": outer, "username": "ann", "user_domain_name": "bank", "project_name": "payments",
+                     "project_domain_name": "bank", "password": "Jy1-" + secrets.token_urlsafe(24)}
+        ident = make(outer, "users", "user",
+                     {"name": "ann", "domain_id": domain, "password": self.user["password"]}, by)
+        self.http("PUT", f"{outer}/projects/{self.project}/users/{ident}/roles/{roles['member']}", token=by)
+        system = self.administrator("sysadmin")
+        for item in self.http("GET", f"{inner}/registered_limits", token=system)[2]["registered_limits"]:
+            self.http("POST", f"{inner}/limits", {"limits": [{"project_id": self.project, "resource_limit": -1,
+                      "resource_name": item["resource_name"]}]}, system)
+        self.token = self.log_in(self.user)[1]
+        return self
+
+    def ask(self, method, path, body=None, ok=(200, 201, 202, 204)):
+        return self.http(method, self.tenants + path, body, self.token, ok)[2]
+
+    def network(self, name, prefix):
+        network = self.ask("POST", "/network/v2.0/networks", {"network": {"name": name}})["network"]["id"]
+        self.ask("POST", "/network/v2.0/subnets", {"subnet": {"network_id": network, "ip_version": 4, "cidr": prefix}})
+        return network
+
+    def group(self, name):
+        body = {"security_group": {"name": name}}
+        return self.ask("POST", "/network/v2.0/security-groups", body)["security_group"]["id"]
+
+    def image(self, path, form):
+        made = self.ask("POST", "/image/v2/images", {"name": "guest", "disk_format": form, "container_format": "bare"})
+        connection = http.client.HTTPSConnection("127.0.0.1", self.args.port, context=self.tls, timeout=60)
+        with open(path, "rb") as file:
+            connection.request("PUT", f"/image/v2/images/{made['id']}/file", file,
+                               {"X-Auth-Token": self.token, "Content-Type": "application/octet-stream"})
+            answer = connection.getresponse()
+            expect(answer.status == 204, "the image is not taken", said=answer.read().decode())
+        return made["id"]
+
+    def flavor(self, name):
+        found = self.ask("GET", "/compute/v2.1/flavors")["flavors"]
+        return next(f["id"] for f in found if f["name"] == name)
+
+    def family(self):
+        """Our processes by their word."""
+        with open(f"{self.run_dir}/supervisor.pid", encoding="ascii") as file:
+            found = {"supervise": int(file.read())}
+        found["control"] = self.process("control")
+        if self.hosts == "real":
+            found["agent"] = self.process("agent")
+        return found
+
+    def memory(self, when):
+        found = {word: pss(pid) for word, pid in self.family().items()}
+        parts = ", ".join(f"{word} {mb:.1f}" for word, mb in found.items())
+        say(f"PSS {when}: {sum(found.values()):.1f} MB ({parts})")
+
+
+# The kernel's accounts ------------------------------------------------------------------------------------------------
+
+
+def cpu(pid):
+    """Seconds of CPU that a process has used, its ended threads included."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def settled(pid, patience=300):
+    """Waits until a process is at rest; its CPU then."""
+    last, end = cpu(pid), time.monotonic() + patience
+    while time.monotonic() < end:
+        time.sleep(1)
+        now = cpu(pid)
+        if now - last <= 0.02:
+            return now
+        last = now
+    raise Failed(f"process {pid} does not come to rest within {patience} s")
+
+
+def pss(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("Pss:")) * 1024 / 1e6
+
+
+# Loads ----------------------------------------------------------------------------------------------------------------
+
+
+def client(port, ca, make, worker, count, gate, result):
+    """One keep-alive connection and its requests. The first, which shakes hands, is not counted."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=120)
+        connection.request("GET", "/identity/v3")
+        connection.getresponse().read()
+        times = []
+        gate.wait()
+        for i in range(count):
+            method, path, body, headers, want = make(worker, i)
+            begin = time.perf_counter()
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            said = answer.read()
+            times.append(time.perf_counter() - begin)
+            if answer.status != want or answer.will_close:
+                raise Failed(f"the answer was {answer.status}", f"{method} {path}", said[:300].decode(errors="replace"))
+        result.send((times, len(said)))
+    except BaseException as e:  # handed to the parent
+        gate.abort()
+        result.send(f"{e} {getattr(e, 'did', '')} {getattr(e, 'said', '')}")
+
+
+def load(cloud, name, clients, count, make):
+    """Runs `count` requests on `clients` connections, each a process of its own, and says what they cost."""
+    pid = cloud.process("control")
+    gate, workers = multiprocessing.Barrier(clients + 1), []
+    for worker in range(clients):
+        here, there = multiprocessing.Pipe(False)
+        process = multiprocessing.Process(target=client, args=(cloud.args.port, cloud.ca, make, worker,
+                                                               count // clients, gate, there))
+        process.start()
+        workers.append((process, here))
+    time.sleep(0.5)
+    settled(pid)
+    others, before = os.getloadavg()[0], cpu(pid)
+    with contextlib.suppress(multiprocessing.context.TimeoutError, Exception):
+        gate.wait(60)
+    begin, times, failed = time.perf_counter(), [], []
+    for process, here in workers:
+        got = here.recv()
+        failed, times, size = (failed + [got], times, 0) if isinstance(got, str) else (failed, times + got[0], got[1])
+    wall = time.perf_counter() - begin
+    answered = cpu(pid)
+    for process, _ in workers:
+        process.join()
+    expect(not failed, f"{name}: a client failed", said="\n".join(failed))
+    used = settled(pid) - before
+    times.sort()
+    at = lambda share: times[min(len(times) - 1, int(len(times) * share))] * 1000
+    say(f"| {name} | {clients} | {len(times)} | {used * 1000 / len(times):.3f} "
+        f"| {(answered - before) * 1000 / len(times):.3f} | {len(times) / wall:.0f} | {at(0.5):.2f} / {at(0.99):.2f} "
+        f"| {size} | {others:.1f} |")
+    return used * 1000 / len(times)
+
+
+TABLE = ("| request | clients | count | CPU ms/request | of it until answered | req/s | p50 / p99 ms | bytes | load before |\n"
+         "|---|---|---|---|---|---|---|---|---|")
+
+
+def requests(args):
+    """CPU per request, on simulated hosts and SQLite."""
+    with Cloud(args, "simulated") as cloud:
+        pid = cloud.process("control")
+        time.sleep(REST)
+        cloud.memory(f"fresh, after {REST} s of rest")
+        before = cpu(pid)
+        time.sleep(REST)
+        say(f"CPU at rest: {(cpu(pid) - before) / REST:.4f} of a core")
+        cloud.found()
+        auth = HEADERS | {"X-Auth-Token": cloud.token}
+        count = args.count
+
+        def post(path, one, make, want=201):
+            def request(worker, i):
+                return "POST", path, json.dumps({one: make(worker, i)}).encode(), auth, want
+            return request
+
+        def get(path, headers, want=200):
+            return lambda worker, i: ("GET", path, None, headers, want)
+        wide = cloud.network("wide", "10.0.0.0/16")
+        groups = {clients: cloud.group(f"group {clients}") for clients in (1, 8)}
+        networks = post("/network/v2.0/networks", "network", lambda w, i: {"name": f"net-{w}-{i}"})
+        ports = post("/network/v2.0/ports", "port", lambda w, i: {"network_id": wide, "name": f"port-{w}-{i}"})
+
+        def rules(clients):
+            return post("/network/v2.0/security-group-rules", "security_group_rule", lambda w, i: {
+                "security_group_id": groups[clients], "direction": "ingress", "ethertype": "IPv4", "protocol": "tcp",
+                "port_range_min": 1 + w * (count // clients) + i, "port_range_max": 1 + w * (count // clients) + i})
+        domain = {"name": cloud.user["user_domain_name"]}
+        scope = {"project": {"name": cloud.user["project_name"], "domain": domain}}
+
+        def issue(methods):
+            body = json.dumps({"auth": {"identity": methods, "scope": scope}}).encode()
+            return lambda worker, i: ("POST", "/identity/v3/auth/tokens", body, HEADERS, 201)
+        password = issue({"methods": ["password"], "password": {"user": {
+            "name": cloud.user["username"], "password": cloud.user["password"], "domain": domain}}})
+        by_token = issue({"methods": ["token"], "token": {"id": cloud.token}})
+        say(TABLE)
+        for clients in (1, 8):
+            load(cloud, "GET /identity/v3 (TLS and HTTP alone)", clients, count * 5, get("/identity/v3", {}))
+        for clients in (1, 8):
+            load(cloud, "GET /v3/auth/tokens (validate)", clients, count * 5,
+                 get("/identity/v3/auth/tokens", auth | {"X-Subject-Token": cloud.token}))
+        for clients in (1, 8):
+            load(cloud, "POST /v3/auth/tokens (by token)", clients, count, by_token)
+        for clients in (1, 8):
+            load(cloud, "POST /v3/auth/tokens (password)", clients, count, password)
+        for clients in (1, 8):
+            load(cloud, "POST /v2.0/networks", clients, count, networks)
+        for clients in (1, 8):
+            load(cloud, "POST /v2.0/ports", clients, count, ports)
+        for clients in (1, 8):
+            load(cloud, "POST /v2.0/security-group-rules", clients, count, rules(clients))
+        servers(args, cloud, auth, post, get, networks, "")
+        cloud.memory("after these loads, at once")
+        time.sleep(REST)
+        cloud.memory(f"after these loads and {REST} s of rest")
+
+
+def servers(args, cloud, auth, post, get, networks, _):
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(1 << 20)
+        image = cloud.image(file.name, "raw")
+    tiny, count = cloud.flavor("m1.tiny"), args.servers
+    net = cloud.network("servers", "10.9.0.0/16")
+
+    def made(networks):
+        return post("/compute/v2.1/servers", "server", lambda w, i: {
+            "name": f"server-{w}-{i}", "imageRef": image, "flavorRef": tiny, "networks": networks}, 202)
+
+    def active(want):
+        def look():
+            found, query = 0, "?limit=1000&status=ACTIVE"
+            while query:
+                page = cloud.ask("GET", "/compute/v2.1/servers" + query)
+                found += len(page["servers"])
+                link = page.get("servers_links", [])
+                query = "?" + link[0]["href"].partition("?")[2] if link else ""
+            return found >= want
+        begin = time.monotonic()
+        until(f"{want} servers are ACTIVE", 1200, look, 1)
+        say(f"{want} servers are ACTIVE {time.monotonic() - begin:.1f} s after the load has settled")
+    load(cloud, "POST /v2.1/servers, no port", 8, count, made("none"))
+    active(count)
+    detail = get("/compute/v2.1/servers/detail", auth)
+    for clients in (1, 8):
+        load(cloud, f"GET /v2.1/servers/detail, {count} servers without ports", clients, max(count // 10, args.count // 10),
+             detail)
+    load(cloud, f"POST /v2.0/networks, {count} servers on the host", 8, args.count, networks)
+    for clients in (1, 8):
+        load(cloud, f"GET /v3/auth/tokens (validate), {count} servers", clients, args.count,
+             get("/identity/v3/auth/tokens", auth | {"X-Subject-Token": cloud.token}))
+    # The same number with a port each; the ones without go first.
+    for page in iter(lambda: cloud.ask("GET", "/compute/v2.1/servers?limit=1000")["servers"], []):
+        for server in page:
+            cloud.ask("DELETE", f"/compute/v2.1/servers/{server['id']}", ok=(204, 404))
+        time.sleep(2)
+    load(cloud, "POST /v2.1/servers, one port", 8, count, made([{"uuid": net}]))
+    active(count)
+    for clients in (1, 8):
+        load(cloud, f"GET /v2.1/servers/detail, {count} servers with a port each", clients,
+             max(count // 10, args.count // 10), detail)
+
+
+# Memory, start --------------------------------------------------------------------------------------------------------
+
+
+def memory(args):
+    """PSS at rest, with simulated and with real hosts."""
+    for hosts in ("simulated", "real"):
+        with Cloud(args, hosts) as cloud:
+            time.sleep(REST)
+            cloud.memory(f"hosts {hosts}, fresh, after {REST} s of rest")
+
+
+def start(args):
+    """From `jinyun up` to the first token."""
+    def token(cloud, user):
+        def look():
+            with contextlib.suppress(OSError, ssl.SSLError):
+                return cloud.log_in(user)[1]
+        return until("a token", 60, look, 0.002)
+
+    def figures(name, all):
+        all = sorted(all)
+        say(f"{name}: {all[0]:.3f} / {statistics.median(all):.3f} / {all[-1]:.3f} s (min / median / max of {len(all)})")
+    ups, firsts = [], []
+    for _ in range(args.runs):
+        with Cloud(args, "simulated") as cloud:
+            cloud.administrators = {}
+            cloud.administrator("secadmin")
+            firsts.append(time.monotonic() - cloud.begin)
+            ups.append(cloud.first_up)
+    figures("first start ever, `up` returns", ups)
+    figures("first start ever, with the change of the initial password, token", firsts)
+    for hosts in ("simulated", "real"):
+        with Cloud(args, hosts) as cloud:
+            cloud.found()
+            login, times = [], []
+            for _ in range(args.runs):
+                begin = time.monotonic()
+                cloud.log_in(cloud.user)
+                login.append(time.monotonic() - begin)
+            for _ in range(args.runs):
+                cloud.jinyun("stop")
+                begin = time.monotonic()
+                with subprocess.Popen(cloud.up_words(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+                    token(cloud, cloud.user)
+                    times.append(time.monotonic() - begin)
+            figures(f"hosts {hosts}: a login by itself", login)
+            figures(f"hosts {hosts}: stop, up, token", times)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--binary", default="target/release/jinyun")
+    parser.add_argument("--instance", default="bench")
+    parser.add_argument("--port", type=int, default=48443)
+    parser.add_argument("--management-port", type=int, default=48444)
+    parser.add_argument("--count", type=int, default=2000, help="requests of each load")
+    parser.add_argument("--servers", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--image", help="guest image, built by images/guest/build")
+    whats = {"requests": requests, "memory": memory, "start": start}
+    parser.add_argument("what", choices=whats)
+    args = parser.parse_args()
+    args.binary = os.path.abspath(args.binary)
+    try:
+        whats[args.what](args)
+    except Failed as e:
+        sys.exit(f"FAILED: {e.what}\n{e.did}\n{e.said}")
+
+
+if __name__ == "__main__":
+    main()
