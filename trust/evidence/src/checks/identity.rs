@@ -2,7 +2,6 @@
 
 use super::{Found, all_right, error, failed, met};
 use crate::facts::secrets::Form;
-use crate::finding::Verdict;
 use crate::world::World;
 use jinyun_base::Id;
 use jinyun_engine::Effect;
@@ -171,6 +170,6 @@ pub(super) fn password_hashed(world: &World) -> Found {
             "{count} of {count} passwords are argon2id hashes ({MEMORY} KiB, {PASSES} passes or \
              more), each with its own salt"
         )),
-        false => Found { verdict: Verdict::Failed, ..failed(count, &wrong) },
+        false => failed(count, &wrong),
     }
 }
