@@ -30,5 +30,4 @@ packages:
 	@scripts/packages build client guests test
 
 bench:
-	cargo run --release -p jinyun-bench -- commands
-	cargo run --release -p jinyun-bench -- journal
+	@scripts/bench

@@ -42,6 +42,10 @@ def say(*words):
     print(*words, flush=True)
 
 
+def password():
+    return "Jy1-" + secrets.token_urlsafe(24)
+
+
 # An instance ----------------------------------------------------------------------------------------------------------
 
 
@@ -77,44 +81,47 @@ class Cloud(Instance):
     def __exit__(self, *_):
         self.jinyun("down")
 
-    def administrator(self, name):
-        """Changes the initial password; returns a token."""
-        with open(f"{self.state}/initial/{name}", encoding="utf-8") as file:
-            first = file.read().strip()
-        user = {"auth_url": f"{self.management}/identity/v3", "username": name, "user_domain_id": "default",
-                "system_scope": "all", "password": "Jy1-" + secrets.token_urlsafe(24)}
-        ident = self.log_in(user | {"password": first}, (401,))[2]["error"]["message"].rstrip(".").split()[-1]
+    def enter(self, user, first):
+        """Changes an initial password into the user's own; returns a token."""
+        status, token, answer = self.log_in(user | {"password": first}, (201, 401))
+        if status == 201:
+            user["password"] = first
+            return token
+        ident = answer["error"]["message"].rstrip(".").split()[-1]
         self.http("POST", f"{user['auth_url']}/users/{ident}/password",
                   {"user": {"password": user["password"], "original_password": first}})
-        self.administrators[name] = user
         return self.log_in(user)[1]
+
+    def administrator(self, name):
+        with open(f"{self.state}/initial/{name}", encoding="utf-8") as file:
+            first = file.read().strip()
+        return self.enter({"auth_url": f"{self.management}/identity/v3", "username": name, "user_domain_id": "default",
+                           "system_scope": "all", "password": password()}, first)
 
     def found(self):
         """A domain with its manager, a project without limits, a user; fills `user`, `project` and `token`."""
-        self.administrators = {}
         inner, outer = f"{self.management}/identity/v3", f"{self.tenants}/identity/v3"
 
         def make(base, many, one, body, token):
             return self.http("POST", f"{base}/{many}", {one: body}, token)[2][one]["id"]
         sec = self.administrator("secadmin")
         roles = {role["name"]: role["id"] for role in self.http("GET", f"{inner}/roles", token=sec)[2]["roles"]}
-        domain = make(inner, "domains", "domain", {"name": "bank"}, sec)
+        domain, first = make(inner, "domains", "domain", {"name": "bank"}, sec), password()
         boss = {"auth_url": outer, "username": "boss", "user_domain_name": "bank", "domain_name": "bank",
-                "password": "Jy1-" + secrets.token_urlsafe(24)}
-        ident = make(inner, "users", "user", {"name": "boss", "domain_id": domain, "password": boss["password"]}, sec)
+                "password": password()}
+        ident = make(inner, "users", "user", {"name": "boss", "domain_id": domain, "password": first}, sec)
         self.http("PUT", f"{inner}/domains/{domain}/users/{ident}/roles/{roles['manager']}", token=sec)
-        by = self.log_in(boss)[1]
+        by = self.enter(boss, first)
         self.project = make(outer, "projects", "project", {"name": "payments", "domain_id": domain}, by)
         self.user = {"auth_url": outer, "username": "ann", "user_domain_name": "bank", "project_name": "payments",
-                     "project_domain_name": "bank", "password": "Jy1-" + secrets.token_urlsafe(24)}
-        ident = make(outer, "users", "user",
-                     {"name": "ann", "domain_id": domain, "password": self.user["password"]}, by)
+                     "project_domain_name": "bank", "password": password()}
+        ident = make(outer, "users", "user", {"name": "ann", "domain_id": domain, "password": first}, by)
         self.http("PUT", f"{outer}/projects/{self.project}/users/{ident}/roles/{roles['member']}", token=by)
         system = self.administrator("sysadmin")
         for item in self.http("GET", f"{inner}/registered_limits", token=system)[2]["registered_limits"]:
             self.http("POST", f"{inner}/limits", {"limits": [{"project_id": self.project, "resource_limit": -1,
                       "resource_name": item["resource_name"]}]}, system)
-        self.token = self.log_in(self.user)[1]
+        self.token = self.enter(self.user, first)
         return self
 
     def ask(self, method, path, body=None, ok=(200, 201, 202, 204)):
@@ -304,13 +311,13 @@ def requests(args):
             load(cloud, "POST /v2.0/ports", clients, count, ports)
         for clients in (1, 8):
             load(cloud, "POST /v2.0/security-group-rules", clients, count, rules(clients))
-        servers(args, cloud, auth, post, get, networks, "")
+        servers(args, cloud, auth, post, get, networks)
         cloud.memory("after these loads, at once")
         time.sleep(REST)
         cloud.memory(f"after these loads and {REST} s of rest")
 
 
-def servers(args, cloud, auth, post, get, networks, _):
+def servers(args, cloud, auth, post, get, networks):
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(1 << 20)
         image = cloud.image(file.name, "raw")
@@ -380,7 +387,6 @@ def start(args):
     ups, firsts = [], []
     for _ in range(args.runs):
         with Cloud(args, "simulated") as cloud:
-            cloud.administrators = {}
             cloud.administrator("secadmin")
             firsts.append(time.monotonic() - cloud.begin)
             ups.append(cloud.first_up)

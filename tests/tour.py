@@ -66,10 +66,14 @@ class Tour:
         return self.tokens[cloud]
 
     def make_user(self, by, cloud, domain_id):
-        """With a password, hence not by a command line, which everybody on the machine can read."""
-        user = self.users[cloud]
-        body = {"user": {"name": user["username"], "domain_id": domain_id, "password": user["password"]}}
-        return self.instance.http("POST", self.users[by]["auth_url"] + "/users", body, self.token(by))[2]["user"]["id"]
+        """With an initial password, which the user changes. Not by a command line, which everybody on the machine can
+        read."""
+        user, initial = self.users[cloud], password()
+        body = {"user": {"name": user["username"], "domain_id": domain_id, "password": initial}}
+        ident = self.instance.http("POST", self.users[by]["auth_url"] + "/users", body, self.token(by))[2]["user"]["id"]
+        self.instance.http("POST", f"{user['auth_url']}/users/{ident}/password",
+                           {"user": {"password": user["password"], "original_password": initial}})
+        return ident
 
     def server(self, ident, by="tour"):
         """A server as the API shows it, or None."""
@@ -365,6 +369,8 @@ class Tour:
         until("SSH into second", BOOT, lambda: self.ssh("hostname", 15, address["addr"]) == "second", 0.3)
         # The guest writes words to its second disk and finds them on the disk itself; nobody finds them in the file.
         words = "TOUR-PLAINTEXT-" + secrets.token_hex(16)
+        with open(self.data_file(), "rb") as file:
+            before = file.read()
         said = self.ssh(f"d=$(disk {self.data}) && echo {words} | dd of=$d bs=512 conv=sync 2>/dev/null && sync && "
                         f"echo 3 >/proc/sys/vm/drop_caches && dd if=$d bs=512 count=1 2>/dev/null | grep -c {words}",
                         address=address["addr"])
@@ -372,6 +378,7 @@ class Tour:
         with open(self.data_file(), "rb") as file:
             content = file.read()
         expect(LUKS in content, "the disk's file has no LUKS header")
+        expect(content != before, "what the guest wrote has not come to the file: that shows nothing")
         expect(words.encode() not in content, "the disk's file holds what the guest wrote in the clear")
         return "proved"
 

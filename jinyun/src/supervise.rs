@@ -82,7 +82,19 @@ pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
         postgres: options.postgres,
         uid: instance.uid(),
     };
-    prepare(&instance, &settings)?;
+    let fresh = !instance.state.exists();
+    let done = bring_up(&instance, &settings);
+    if done.is_err() && fresh {
+        // A first start that failed leaves nothing half-made.
+        let _ = stop(&instance);
+        let _ = fs::remove_dir_all(&instance.state);
+        let _ = fs::remove_dir_all(&instance.run);
+    }
+    done
+}
+
+fn bring_up(instance: &Instance, settings: &Settings) -> Result<(), Fault> {
+    prepare(instance, settings)?;
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let log = OpenOptions::new().create(true).append(true)
         .open(instance.state.join("log")).map_err(io("the log"))?;
@@ -94,20 +106,21 @@ pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
     let started = Instant::now();
     loop {
         if instance.ready_file().exists() {
-            hand_over(&instance)?;
-            return status(&instance);
+            hand_over(instance)?;
+            return status(instance);
         }
         if let Ok(Some(_)) = child.try_wait() {
             let why = fs::read_to_string(instance.failure_file()).unwrap_or_default();
             let why = why.trim().trim_start_matches("jinyun: ");
             return Err(Fault::new(if why.is_empty() {
-                format!("the start failed; see {}", instance.state.join("log").display())
+                let log = fs::read_to_string(instance.state.join("log")).unwrap_or_default();
+                format!("the start failed: {}", log.lines().last().unwrap_or("no reason was given"))
             } else {
                 why.to_string()
             }));
         }
         if started.elapsed() > START {
-            stop(&instance)?;
+            stop(instance)?;
             return Err(Fault::new(format!(
                 "the control process did not answer within {} s; see {}", START.as_secs(),
                 instance.state.join("log").display()

@@ -44,6 +44,9 @@ pub trait Shape: Resource {
 const NO_FILTER: &[&str] = &["limit", "marker", "sort_key", "sort_dir", "fields", "page_reverse",
     "sort", "all_tenants", "all_projects", "detail", "with_count", "offset"];
 
+/// Members that hold a word of the protocol: its case does not matter.
+const WORDS: &[&str] = &["ethertype", "direction", "protocol", "status"];
+
 /// Whether a shown resource matches the query string: each parameter that names a member must
 /// equal it in one of its values.
 fn matches(shown: &Value, call: &Call<'_>) -> bool {
@@ -52,7 +55,15 @@ fn matches(shown: &Value, call: &Call<'_>) -> bool {
     names.dedup();
     names.into_iter().all(|name| {
         let Some(member) = shown.get(name) else { return true };
-        call.query.iter().filter(|(n, _)| n == name).any(|(_, asked)| equals(member, asked))
+        let word = WORDS.contains(&name);
+        let fits = |asked: &String| match member {
+            Value::String(s) if word => s.eq_ignore_ascii_case(asked),
+            _ => equals(member, asked),
+        };
+        let mut asked = call.query.iter().filter(|(n, _)| n == name).map(|(_, asked)| asked);
+        // Several values are a choice; several members of one thing have to hold together.
+        let together = call.query.iter().any(|(n, v)| n == name && v.contains('='));
+        if together { asked.all(fits) } else { asked.any(fits) }
     })
 }
 

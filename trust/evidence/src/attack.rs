@@ -3,8 +3,8 @@
 //! Problem: that a filter is installed proves nothing, and that something does not arrive proves
 //! little: the cable may be cut. Mechanism: each attack enters through a real port, as a guest
 //! would, and has positive controls in the same run: the same probe without the lie, or to the open
-//! port, must arrive. Otherwise the attack is no proof, and neither is one that could not be carried
-//! out. What is tried is data ([`Attempt`]); [`judge`] alone decides what it says.
+//! port, must arrive. Otherwise the attack is no proof, and neither is one that could not be
+//! carried out. What is tried is data ([`Attempt`]); [`judge`] alone decides what it says.
 
 use jinyun_wire::{Answer, Ask, Probe};
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! The clauses of a standard, as data.
 //!
 //! A row says which checks answer the clause and what of it none answers yet. It says no state: the
-//! state follows from findings, so nobody can write "met" into a file. A malformed row is refused as
-//! a whole, because a catalogue that is half read would report less than the standard asks.
+//! state follows from findings, so nobody can write "met" into a file. A malformed row is refused
+//! with the whole file: a catalogue that is half read would report less than the standard asks.
 
 use jinyun_base::Fault;
 use serde::{Deserialize, Serialize};

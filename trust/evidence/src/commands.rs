@@ -2,8 +2,9 @@
 //! of the provider's three duties.
 //!
 //! The actors are made up, as the edge would make them from a token; everything behind that is the
-//! real thing: policy, rules, journal. What is attacked lies in the synthetic tenant, so that a hole
-//! costs nobody anything. Not through HTTP: a token for each duty would need somebody's password.
+//! real thing: policy, rules, journal. What is attacked lies in the synthetic tenant, so that a
+//! hole costs nobody anything. Not through HTTP: a token for each duty would need
+//! somebody's password.
 
 use crate::attack::{Attempt, Outcome, Tried};
 use crate::stage::Ground;

@@ -1,8 +1,8 @@
 //! What a check or an attack found, and what that says of a clause.
 //!
 //! A finding never says more than was looked at: it has its population, its sample, its method, its
-//! time, whose half it answers, and what it says nothing about. Four verdicts, because "could not be
-//! tried" is neither a proof nor a failure.
+//! time, whose half it answers, and what it says nothing about. Four verdicts, because "could not
+//! be tried" is neither a proof nor a failure.
 
 use crate::catalogue::{Catalogue, Clause, Level, Sort};
 use serde::{Deserialize, Serialize};
@@ -208,7 +208,8 @@ mod tests {
         use State::{Duty, Error, Failed, Met, NotBuilt, Partly};
         use Verdict as V;
         assert_eq!(states(&[]), [Error, Error, NotBuilt, Duty]);
-        assert_eq!(states(&[found("x", V::Met), found("y", V::Met)]), [Met, Partly, NotBuilt, Duty]);
+        let both = [found("x", V::Met), found("y", V::Met)];
+        assert_eq!(states(&both), [Met, Partly, NotBuilt, Duty]);
         assert_eq!(states(&[found("x", V::Met), found("y", V::Error)])[0], Error);
         assert_eq!(states(&[found("x", V::Failed), found("y", V::Error)])[0], Failed);
         let all = standings(&catalogue, &[]);

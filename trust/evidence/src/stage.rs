@@ -1,9 +1,9 @@
 //! The synthetic tenant in which attacks are made: built for one assessment, struck after it.
 //!
-//! Problem: attacks need ports, networks and a volume that belong to nobody, and nothing of them may
-//! stay. Mechanism: two commands of the platform's own make and take away everything in a domain
-//! that nobody can sign in to, by the same functions that the tenants' commands use. Not by the
-//! tenants' actions themselves: the platform would have to be allowed to make networks anywhere.
+//! Problem: attacks need ports, networks and a volume that belong to nobody, and nothing of them
+//! may stay. Mechanism: two commands of the platform's own make and take away everything in a
+//! domain that nobody can sign in to, by the same functions that the tenants' commands use. Not by
+//! the tenants' actions themselves: the platform would have to be allowed to make networks anywhere.
 //!
 //! ```text
 //!   build --> ports ACTIVE --> volume made --> attacks --> strike --> ports, volume gone
@@ -268,7 +268,7 @@ pub fn clear(cloud: &Cloud, tag: &str) -> Result<(), Failure> {
             return Ok(());
         }
         let waits = run(cloud, "evidence:stage:strike", tag)?;
-        match waits.get("waits_for").and_then(Value::as_str) {
+        let gone = match waits.get("waits_for").and_then(Value::as_str) {
             Some("hosts") => wait(cloud, |view| {
                 let mut left = ports(view)?.len();
                 for (project, _) in PROJECTS {
@@ -285,6 +285,9 @@ pub fn clear(cloud: &Cloud, tag: &str) -> Result<(), Failure> {
             })?,
             None => true,
         };
+        if !gone {
+            break;
+        }
     }
     let left = cloud.reader.view(|v| v.get::<Domain>(&DOMAIN.into()))?.is_some();
     if left {

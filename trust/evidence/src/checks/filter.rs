@@ -1,9 +1,9 @@
 //! Every port's installed filter against what the records ask for, compiled a second time.
 //!
-//! Problem: attacks in a synthetic tenant say nothing about a real port. Mechanism: from the records
-//! alone (not from the host's document, not by the agent's code) the rules of each port and group
-//! are written down as words, and so are the rules that the kernel has. Both must be the same. The
-//! words of a rule are sorted, because the order of a rule's conditions means nothing.
+//! Problem: attacks in a synthetic tenant say nothing about a real port. Mechanism: from the
+//! records alone (not from the host's document, not by the agent's code) the rules of each port and
+//! group are written down as words, and so are the rules that the kernel has. Both must be the same.
+//! The words of a rule are sorted, because the order of a rule's conditions means nothing.
 
 use super::{Found, all_right, error};
 use crate::world::World;
@@ -153,6 +153,11 @@ fn head(id: &str, n: usize) -> String {
     id.chars().filter(char::is_ascii_alphanumeric).take(n).collect::<String>().to_lowercase()
 }
 
+/// A port's device in its network's namespace.
+fn device(port: &Have<Port>) -> String {
+    format!("t{}", head(port.id.as_str(), 11))
+}
+
 fn group_name(id: &Id) -> String {
     format!("g_{}", head(id.as_str(), 64))
 }
@@ -178,7 +183,7 @@ fn allowance(spec: &SecurityGroupRuleSpec) -> Option<Words> {
     match (spec.number(), spec.port_min, spec.port_max) {
         (Some(_), Some(kind), _) if spec.is_icmp() => words.push(format!("icmp type == {kind}")),
         (Some(protocol), Some(low), Some(high)) => {
-            let name = PROTOCOLS.iter().find(|(_, n)| *n == protocol).map_or("th", |(w, _)| w);
+            let name = PROTOCOLS.iter().find(|(_, n)| *n == protocol).map_or("th", |(w, _)| *w);
             words.push(match low == high {
                 true => format!("{name} dport == {low}"),
                 false => format!("{name} dport == {low}-{high}"),
@@ -208,6 +213,7 @@ struct Records {
 struct Look<'a> {
     records: &'a Records,
     installed: Installed,
+    host: &'a str,
     network: &'a Have<Network>,
     wrong: Vec<String>,
 }
@@ -219,10 +225,12 @@ impl Look<'_> {
 
     fn same(&mut self, family: &str, chain: &str, want: &[Words], what: &str) {
         let key = (family.to_string(), chain.to_string());
-        let empty = Vec::new();
-        let have: BTreeSet<&Words> =
-            self.installed.rules.get(&key).unwrap_or(&empty).iter().collect();
-        if have != want.iter().collect() {
+        let have = self.installed.rules.get(&key).map_or(&[][..], Vec::as_slice);
+        let (have, want): (BTreeSet<&Words>, BTreeSet<&Words>) =
+            (have.iter().collect(), want.iter().collect());
+        let same = have == want;
+        drop(have);
+        if !same {
             self.say(format!("{what} is not as recorded (chain {chain})"));
         }
     }
@@ -235,14 +243,33 @@ impl Look<'_> {
         }
     }
 
-    /// Whatever nothing names is dropped.
-    fn base(&mut self) {
-        for (family, chain) in [("inet", "from_ports"), ("inet", "egress"), ("inet", "ingress"),
-            ("inet", "input"), ("arp", "input")] {
+    /// Whatever nothing names is dropped, and nothing stands before or behind the ports' own chains
+    /// but what connections that exist need. `down` are devices that take nothing.
+    fn base(&mut self, down: &BTreeSet<String>) {
+        let drop = || rule(&["drop".into()]);
+        let tracked = || vec![
+            rule(&["ct state in established,related".into(), "accept".into()]),
+            rule(&["ct state in invalid".into(), "drop".into()]),
+            drop(),
+        ];
+        let mut egress = tracked();
+        if !down.is_empty() {
+            let devices = down.iter().cloned().collect::<Vec<_>>().join(",");
+            egress.push(rule(&[format!("meta oifname == {devices}"), "drop".into()]));
+        }
+        let lo = rule(&["meta iifname == lo".into(), "accept".into()]);
+        for (family, chain, want) in [
+            ("inet", "from_ports", vec![drop()]),
+            ("inet", "egress", egress),
+            ("inet", "ingress", tracked()),
+            ("inet", "input", vec![lo, drop()]),
+            ("arp", "input", vec![drop()]),
+        ] {
             let key = (family.to_string(), chain.to_string());
             if self.installed.policies.get(&key).map(String::as_str) != Some("drop") {
                 self.say(format!("chain {chain} does not drop by default"));
             }
+            self.same(family, chain, &want, "a network's filter");
         }
     }
 
@@ -337,7 +364,9 @@ impl Look<'_> {
     /// port's, not a member's elsewhere.
     fn members(&self, group: &Id) -> BTreeSet<String> {
         let is_member = |p: &&Have<Port>| p.spec.security_groups.contains(group);
-        let here = |p: &&Have<Port>| p.spec.network == self.network.id;
+        let here = |p: &&Have<Port>| {
+            p.spec.network == self.network.id && p.spec.host == self.host
+        };
         let ips = |p: &Have<Port>| -> Vec<Ipv4Addr> {
             p.spec.fixed_ips.iter().map(|f| f.ip).collect()
         };
@@ -377,11 +406,19 @@ pub(super) fn as_recorded(world: &World) -> Found {
                 wrong.push(format!("network {} has no filter on {}", network.id, host.name));
                 continue;
             };
-            let mut look =
-                Look { records: &records, installed: read(ruleset), network, wrong: Vec::new() };
-            look.base();
-            let device = |p: &Have<Port>| format!("t{}", head(p.id.as_str(), 11));
-            look.strangers(&here.iter().map(|p| device(p)).collect());
+            let mut look = Look {
+                records: &records,
+                installed: read(ruleset),
+                host: &host.name,
+                network,
+                wrong: Vec::new(),
+            };
+            let up = |p: &Have<Port>| p.spec.admin_state_up && network.spec.admin_state_up;
+            let down: BTreeSet<String> =
+                here.iter().filter(|p| !up(p)).map(|p| device(p)).collect();
+            look.base(&down);
+            let known: BTreeSet<String> = here.iter().map(|p| device(p)).collect();
+            look.strangers(&known);
             let mut used = BTreeSet::new();
             for port in here {
                 ports += 1;

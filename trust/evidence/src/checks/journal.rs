@@ -77,7 +77,7 @@ pub(super) fn refusals_recorded(world: &World) -> Found {
     Found { entries, ..found }
 }
 
-/// Whatever happened to an institution's things stands in its own gap-free sequence, whoever did it.
+/// Whatever happened to an institution's things stands in its own sequence, whoever did it.
 pub(super) fn own_journal(world: &World) -> Found {
     let journal = match journal(world) {
         Ok(journal) => journal,

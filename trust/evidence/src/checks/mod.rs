@@ -92,8 +92,8 @@ pub const CHECKS: &[Check] = &[
         because the actors are made up behind it", |w| tried(w, "foreign-command")),
     attack("duty-command", "root on a host; whoever holds the root key's file; a host's memory",
         |w| tried(w, "duty-command")),
-    check("filter-as-recorded", "codes of ICMP; ports on hosts other than those named; the time \
-        between two assessments", filter::as_recorded),
+    check("filter-as-recorded", "codes of ICMP; what a port may ask of the platform's own \
+        services; routers; the time between two assessments", filter::as_recorded),
     check("disk-encrypted", "guests' memory; the quality of the cipher's implementation",
         storage::disk_encrypted),
     check("disk-apart", "what a project's own servers share by the tenant's wish",

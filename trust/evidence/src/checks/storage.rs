@@ -204,10 +204,10 @@ pub(super) fn erased(world: &World) -> Found {
 pub(super) fn image_intact(world: &World) -> Found {
     let read: Vec<(&ImageLook, &Result<(), String>)> =
         world.images.iter().filter_map(|i| Some((i, i.intact.as_ref()?))).collect();
-    let wrong: Vec<String> = read.iter()
-        .filter_map(|(image, intact)| {
-            intact.as_ref().err().map(|why| format!("image {}: {why}", image.id))
-        }).collect();
+    let wrong: Vec<String> = read.iter().filter_map(|(image, intact)| match intact {
+        Ok(()) => None,
+        Err(why) => Some(format!("image {}: {why}", image.id)),
+    }).collect();
     let (count, sampled) = (world.images.len() as u64, read.len() as u64);
     let found = all_right(sampled, &wrong, "there is no image", format!(
         "{sampled} of {count} images read again: SHA-256 and SHA-512 are those of their records"
