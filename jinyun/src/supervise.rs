@@ -175,9 +175,10 @@ struct Ward {
 
 impl Ward {
     fn start(&mut self, instance: &Instance) -> Result<(), Fault> {
-        let exe = std::env::current_exe().map_err(io("finding this program"))?;
-        let mut command = Command::new(exe);
-        command.args(["--instance", &instance.name, self.word]).stdin(Stdio::null())
+        // The program that runs, whatever lies under its name by now, and even if its directory is
+        // closed to the control process's user.
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("jinyun").args(["--instance", &instance.name, self.word]).stdin(Stdio::null())
             .current_dir("/").process_group(0);
         if let Some(uid) = self.uid {
             // The standard library drops supplementary groups when a uid is set by root.
@@ -263,11 +264,16 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
                 let _ = fs::remove_file(instance.pid_file());
                 return Err(Fault::new(format!("{} could not start", ward.word)));
             }
-            if ward.started.elapsed() > LIFE {
+            let since = ward.started.elapsed();
+            if since > LIFE {
                 say::err(&format!("jinyun: {} ended; it is started again", ward.word));
-                ward.start(instance)?;
-            } else if ward.started.elapsed() > Duration::from_secs(1) {
-                ward.start(instance)?;
+            } else if since < Duration::from_secs(1) {
+                continue;
+            }
+            if let Err(fault) = ward.start(instance) {
+                // Tried again in a second: guests and the other process go on meanwhile.
+                say::err(&format!("jinyun: {fault}"));
+                ward.started = Instant::now();
             }
         }
     }

@@ -146,6 +146,10 @@ impl Core {
             return Some(Target { id: row.id.to_string(), kind: row.kind.clone() });
         }
         let kind = self.registry.find_action(&command.action)?.kind;
+        if kind.is_empty() {
+            let (kind, id) = named(&command.args)?;
+            return Some(Target { id: id.to_string(), kind: kind.into() });
+        }
         let id = answer.value.get("id")?.as_str()?;
         Some(Target { id: id.into(), kind: kind.into() })
     }
@@ -179,7 +183,12 @@ impl Core {
             return Err(Refusal::new(Refused::NotOffered, say).into());
         };
         let target = match &command.target {
-            None => None,
+            // The driver's own actions are about things of any kind, which their words name. What
+            // is done to an institution's thing stands in the institution's own sequence.
+            None => match named(&command.args).filter(|_| def.kind.is_empty()) {
+                Some((kind, id)) => self.writer.db.get(kind, &id)?,
+                None => None,
+            },
             Some(id) => match self.writer.db.get(def.kind, id)? {
                 Some(stored) => Some(stored),
                 None => return Err(Refusal::not_found(def.kind, id).into()),
@@ -351,6 +360,11 @@ impl Core {
         }
         Ok(answer)
     }
+}
+
+/// The thing that the words of a driver's action name.
+fn named(args: &Value) -> Option<(&str, Id)> {
+    Some((args.get("kind")?.as_str()?, args.get("id")?.as_str()?.into()))
 }
 
 /// Where a new resource goes: what the command says, else the actor's scope.

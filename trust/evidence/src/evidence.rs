@@ -150,7 +150,7 @@ impl Evidence {
         if let Err(failure) = struck {
             troubles.push(format!("taking the synthetic tenant away: {failure}"));
         }
-        (world.hosts, world.rows) = seen?;
+        (world.hosts, world.rows, world.secrets) = seen?;
         self.rest(&mut world, troubles)?;
         world.now = self.now();
         Ok(world)
@@ -161,7 +161,7 @@ impl Evidence {
         let setup = &self.setup;
         let cloud = &*setup.cloud;
         world.left = hosts::left(&world.hosts, &setup.ask);
-        world.secrets = cloud.reader.lend(secrets::read)?;
+        world.secrets_left = cloud.reader.lend(secrets::read)?;
         world.key_file = secrets::key_file(&setup.key_file);
         world.reach = reach(cloud.reader.registry());
         world.listeners = vec![

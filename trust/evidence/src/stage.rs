@@ -3,7 +3,7 @@
 //! Problem: attacks need ports, networks and a volume that belong to nobody, and nothing of them
 //! may stay. Mechanism: two commands of the platform's own make and take away everything in a
 //! domain that nobody can sign in to, by the same functions that the tenants' commands use. Not by
-//! the tenants' actions themselves: the platform would have to be allowed to make networks anywhere.
+//! the tenants' own actions: the platform would have to be allowed to make networks anywhere.
 //!
 //! ```text
 //!   build --> ports ACTIVE --> volume made --> attacks --> strike --> ports, volume gone

@@ -41,10 +41,12 @@ pub struct World {
     pub hosts: Vec<HostLook>,
     /// All records of the same moment.
     pub rows: Vec<Stored>,
-    /// What is known of the secrets.
+    /// What is known of the secrets of the same moment.
     pub secrets: Vec<SecretFact>,
     /// Disks after the stage was struck.
     pub left: Vec<Left>,
+    /// Secrets after that.
+    pub secrets_left: Vec<SecretFact>,
     /// The journal, verified and replayed.
     pub journal: Result<Journal, String>,
     /// Attacks that were carried out.
@@ -74,6 +76,7 @@ impl Default for World {
             rows: Vec::new(),
             secrets: Vec::new(),
             left: Vec::new(),
+            secrets_left: Vec::new(),
             journal: Err(unseen()),
             tried: Vec::new(),
             no_stage: unseen(),

@@ -1,7 +1,7 @@
-//! Each check on a world in which everything is right, and on one in which exactly one thing is not.
+//! Each check on a world in which everything is right, and on worlds in which one thing is not.
 //!
-//! Goal: no check that cannot go red. Method: a table of sabotages by check; a last test fails for a
-//! check without one. Attacks through ports are sabotaged on a real kernel (`sabotage.rs`), those
+//! Goal: no check that cannot go red. Method: a table of sabotages by check; a last test fails for
+//! a check without one. Attacks through ports are sabotaged on a real kernel (`sabotage.rs`), those
 //! through commands by rules with a hole (`holes.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -85,7 +85,7 @@ const SABOTAGE: &[(&str, Sabotage)] = &[
     ("erased", |w| {
         let mut key = w.secrets[1].clone();
         key.id = GONE.into();
-        w.secrets.push(key);
+        w.secrets_left.push(key);
     }),
     ("erased", |w| w.left[0].disks.as_mut().unwrap()[0].id = GONE.into()),
     ("image-intact", |w| w.images[0].intact = Some(Err("other digests".into()))),

@@ -32,7 +32,7 @@ pub(super) fn plan(want: &Have<Volume>, world: &mut View<'_>, seen: &dyn Seen)
         return if held(world, want)? || on_a_host(want, seen) {
             Ok(wait("deleting", status, ""))
         } else {
-            Ok(Plan::going("deleting", status, ending(want, key)))
+            Ok(Plan::going("deleting", status, ending(want, key, simulated(want, seen))))
         };
     }
     let mut steps = Vec::new();
@@ -80,6 +80,11 @@ fn on_a_host(want: &Have<Volume>, seen: &dyn Seen) -> bool {
 }
 
 /// The first host that is connected.
+fn simulated(want: &Have<Volume>, seen: &dyn Seen) -> bool {
+    let host = seen.seen("host", &Id::new(&want.spec.host));
+    host.is_some_and(|h| h["facts"]["simulated"] == true)
+}
+
 fn connected(seen: &dyn Seen) -> Option<String> {
     let hosts = seen.seen("hosts", &Id::new(""))?;
     hosts.get("alive")?.as_array()?.first()?.as_str().map(String::from)
@@ -92,20 +97,23 @@ fn place(volume: &Id, host: &str) -> Step {
 }
 
 /// The end: the key with its certificate, then the row.
-fn ending(want: &Have<Volume>, key: bool) -> Vec<Step> {
+fn ending(want: &Have<Volume>, key: bool, simulated: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     if key {
-        steps.push(Step::DestroySecret { name: KEY, certificate: certificate(want) });
+        let certificate = certificate(want, simulated);
+        steps.push(Step::DestroySecret { name: KEY, certificate });
     }
     steps.push(Step::Finish { note: None });
     steps
 }
 
 /// What was destroyed, and what this cannot speak for.
-fn certificate(want: &Have<Volume>) -> Value {
+fn certificate(want: &Have<Volume>, simulated: bool) -> Value {
     let spec = &want.spec;
     let blocks = if spec.host.is_empty() {
         "none: the volume was never put on a host".to_string()
+    } else if simulated {
+        format!("none: host {} is simulated and never had a file", spec.host)
     } else {
         format!(
             "host {} has overwritten the file's header with the LUKS key area, if it had made the \

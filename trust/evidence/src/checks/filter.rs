@@ -2,7 +2,7 @@
 //!
 //! Problem: attacks in a synthetic tenant say nothing about a real port. Mechanism: from the
 //! records alone (not from the host's document, not by the agent's code) the rules of each port and
-//! group are written down as words, and so are the rules that the kernel has. Both must be the same.
+//! group are written down as words, and so are the rules that the kernel has. Both must be equal.
 //! The words of a rule are sorted, because the order of a rule's conditions means nothing.
 
 use super::{Found, all_right, error};

@@ -39,6 +39,9 @@ pub(super) fn duty_exclusive(world: &World) -> Found {
             (Ok(holders), Ok(users), Ok(grants)) => (holders, users, grants),
             (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => return error(why),
         };
+    if users.is_empty() {
+        return error("no users were read");
+    }
     let mut wrong = Vec::new();
     for (duty, name) in DUTIES {
         if !holders.values().any(|duties| duties.contains(&duty)) {

@@ -173,7 +173,8 @@ pub(super) fn erased(world: &World) -> Found {
         if release.keyed && release.certificate.is_none() {
             wrong.push(format!("the key of volume {id} was not destroyed with a certificate"));
         }
-        if world.secrets.iter().any(|s| s.kind == "volume" && s.id.as_str() == **id) {
+        let kept = |s: &SecretFact| s.kind == "volume" && s.id.as_str() == **id;
+        if world.secrets_left.iter().any(kept) {
             wrong.push(format!("the store still has a key of volume {id}"));
         }
     }

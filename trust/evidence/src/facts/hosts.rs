@@ -1,5 +1,6 @@
 //! What hosts say of themselves and what is installed on them.
 
+use crate::facts::secrets::{self, SecretFact};
 use crate::world::AskHost;
 use jinyun_base::{Fault, Id};
 use jinyun_compute::{Host, Hosts};
@@ -80,14 +81,15 @@ fn marks(rows: &[Stored]) -> BTreeSet<(String, String, i64)> {
         .map(|s| (s.row.kind.clone(), s.row.id.to_string(), s.row.generation)).collect()
 }
 
-/// All hosts with the records of the same moment.
+/// All hosts with the records and secrets of the same moment.
 pub fn read(cloud: &Cloud, hosts: &Hosts, ask: &AskHost)
-    -> Result<(Vec<HostLook>, Vec<Stored>), Fault> {
+    -> Result<(Vec<HostLook>, Vec<Stored>, Vec<SecretFact>), Fault> {
     let all = |cloud: &Cloud| cloud.reader.lend(|db| db.everything());
-    let mut looks = Vec::new();
+    let (mut looks, mut kept) = (Vec::new(), Vec::new());
     let mut before = all(cloud)?;
     for last in (0..TRIES).rev() {
         looks = look(cloud, hosts, ask)?;
+        kept = cloud.reader.lend(secrets::read)?;
         let after = all(cloud)?;
         let same = marks(&before) == marks(&after);
         before = after;
@@ -98,7 +100,7 @@ pub fn read(cloud: &Cloud, hosts: &Hosts, ask: &AskHost)
             looks.iter_mut().for_each(|l| l.settled = false);
         }
     }
-    Ok((looks, before))
+    Ok((looks, before, kept))
 }
 
 fn look(cloud: &Cloud, hosts: &Hosts, ask: &AskHost) -> Result<Vec<HostLook>, Fault> {

@@ -293,6 +293,7 @@ pub fn good() -> World {
         now: Time(5_000),
         hosts: vec![host()],
         rows: rows(),
+        secrets_left: secrets.clone(),
         secrets,
         left: vec![Left {
             host: "h1".into(),

@@ -1,0 +1,140 @@
+//! A whole cloud in this process, on SQLite, with one simulated host and everything that moves it.
+
+use jinyun_base::{Id, OsEntropy, Time};
+use jinyun_compute::{Hosts, placed, registration, want};
+use jinyun_engine::{Core, Driver, Job, Maker, Queue, Reader, Registry, View};
+use jinyun_evidence::{Evidence, Setup};
+use jinyun_kms::Kms;
+use jinyun_policy::Rule;
+use jinyun_rest::Cloud;
+use jinyun_simulated::SimulatedHost;
+use jinyun_store::{Config, Db, Writer};
+use jinyun_wire::Answer;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const HOST: &str = "h1";
+
+pub fn now() -> Time {
+    Time(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64)
+}
+
+/// A cloud that runs until it is dropped.
+pub struct Running {
+    pub cloud: Arc<Cloud>,
+    pub hosts: Arc<Hosts>,
+    pub kms: Arc<Kms>,
+    pub config: Config,
+    pub dir: PathBuf,
+    stop: Arc<AtomicBool>,
+    life: Option<JoinHandle<()>>,
+}
+
+fn registry(holes: &'static [Rule]) -> Registry {
+    let mut registry = Registry::default();
+    // The first rule of an action holds.
+    registry.rules(holes);
+    jinyun_identity::register(&mut registry);
+    jinyun_image::register(&mut registry);
+    jinyun_volume::register(&mut registry);
+    jinyun_network::register(&mut registry);
+    jinyun_compute::register(&mut registry);
+    jinyun_evidence::register(&mut registry);
+    registry
+}
+
+impl Running {
+    /// With rules that take the place of the services' own.
+    pub fn new(name: &str, holes: &'static [Rule]) -> Running {
+        let dir = std::env::temp_dir().join(format!("jyevidence-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
+        let registry = Arc::new(registry(holes));
+        let kms = Kms::open(&dir.join("keys.json"), "test", Box::<OsEntropy>::default()).unwrap();
+        let kms = Arc::new(kms);
+        let writer = Writer::open(&config, "test").unwrap();
+        let core = Core::new(writer, registry.clone(), Box::<OsEntropy>::default());
+        let (mut handle, queue) = Queue::new();
+        std::thread::spawn(move || queue.serve(core, now));
+        let reader = Reader::new(config.clone(), registry.clone(), handle.clone());
+        let cloud = Arc::new(Cloud { reader, handle: handle.clone() });
+        jinyun_identity::first_start(&mut handle, &mut OsEntropy::default())
+            .unwrap_or_else(|e| panic!("{e}"));
+        let hosts = Arc::new(Hosts::new());
+        let facts = SimulatedHost::facts();
+        let command = registration(HOST, &facts);
+        handle.run(Job::Command(Box::new(command))).unwrap_or_else(|e| panic!("{e}"));
+        hosts.connected(HOST, facts);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut running = Running { cloud, hosts, kms, config, dir, stop, life: None };
+        running.life = Some(running.live(registry));
+        running
+    }
+
+    /// Driver, composer, host and clerk in turn.
+    fn live(&self, registry: Arc<Registry>) -> JoinHandle<()> {
+        let (cloud, hosts, kms) = (self.cloud.clone(), self.hosts.clone(), self.kms.clone());
+        let (config, stop) = (self.config.clone(), self.stop.clone());
+        let keys = kms.clone();
+        let maker: Maker =
+            Box::new(move |db, kind, id, request| keys.make(db, kind, id, request));
+        let mut driver = Driver::new(registry, maker);
+        std::thread::spawn(move || {
+            let mut db = Db::open(&config).unwrap();
+            let mut host = SimulatedHost::default();
+            while !stop.load(Ordering::SeqCst) {
+                let mut to = cloud.handle.clone();
+                driver.pass(&mut db, &mut to, hosts.as_ref(), now()).unwrap();
+                let floor = db.journal_length().unwrap();
+                let mut view = View::new(&mut db);
+                let document = want(&mut view, HOST, &|_: &Id| None).unwrap();
+                let on = placed(&mut view, HOST).unwrap();
+                hosts.compose(HOST, document, on, floor);
+                let document = hosts.document(HOST).unwrap();
+                let seen = host.apply(&document, &mut |disk| {
+                    db.secret("volume", &disk.into(), "key").unwrap().is_some()
+                });
+                for (kind, id) in hosts.report(HOST, seen) {
+                    let _ = cloud.handle.run(Job::Nudge { kind: kind.into(), id });
+                }
+                let kms = kms.clone();
+                let signed = cloud.handle.with(move |core| {
+                    let mut sign = |tree, text: &str| kms.sign(tree, text);
+                    core.writer.checkpoint("test", now(), ("system", 0), &mut sign).map(drop)
+                });
+                signed.unwrap().unwrap();
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        })
+    }
+
+    /// An assessor of this cloud. Nothing listens on its two addresses.
+    pub fn evidence(&self) -> Evidence {
+        Evidence::open(self.dir.join("evidence"), Setup {
+            cloud: self.cloud.clone(),
+            hosts: self.hosts.clone(),
+            ask: Arc::new(|_, _| Ok(Answer::Failed { why: "the host is simulated".into() })),
+            clock: Arc::new(now),
+            keys: self.kms.journal_keys().to_vec(),
+            instance: "test".into(),
+            key_file: self.dir.join("keys.json"),
+            ca: self.dir.join("ca.pem"),
+            tenants: "127.0.0.1:1".parse().unwrap(),
+            management: "127.0.0.1:2".parse().unwrap(),
+        }).unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        if let Some(life) = self.life.take() {
+            let _ = life.join();
+        }
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
