@@ -79,12 +79,13 @@ fn on_a_host(want: &Have<Volume>, seen: &dyn Seen) -> bool {
     !want.spec.host.is_empty() && seen.seen("volume", &want.id).is_some()
 }
 
-/// The first host that is connected.
+/// Whether nothing of what its host reports is real.
 fn simulated(want: &Have<Volume>, seen: &dyn Seen) -> bool {
     let host = seen.seen("host", &Id::new(&want.spec.host));
     host.is_some_and(|h| h["facts"]["simulated"] == true)
 }
 
+/// The first host that is connected.
 fn connected(seen: &dyn Seen) -> Option<String> {
     let hosts = seen.seen("hosts", &Id::new(""))?;
     hosts.get("alive")?.as_array()?.first()?.as_str().map(String::from)
