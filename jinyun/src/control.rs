@@ -98,6 +98,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     jinyun_volume::register(&mut registry);
     jinyun_network::register(&mut registry);
     jinyun_compute::register(&mut registry);
+    jinyun_evidence::register(&mut registry);
     hosts::register(&mut registry);
     let registry = Arc::new(registry);
     let config = instance.store(&settings);
@@ -146,6 +147,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let asked = links.clone();
     let console: jinyun_compute::Console =
         Arc::new(move |host, server, lines| asked.console(host, server, lines));
+    let evidence = crate::proof::open(instance, &settings, cloud.clone(), &links, &kms)?;
     let mount = |prefix, service: &'static str, dialect, routes| Mount {
         prefix,
         dialect,
@@ -158,6 +160,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
         mount("/volume", "volume", Dialect::Volume, jinyun_volume::routes()),
         mount("/network", "network", Dialect::Network, jinyun_network::routes()),
         mount("/compute", "compute", Dialect::Compute, jinyun_compute::routes(console)),
+        mount("/evidence", "evidence", Dialect::Own, jinyun_evidence::routes(evidence.clone())),
     ];
     let edge = Arc::new(Edge::new(cloud, identity, mounts));
     clerk(instance, handle, kms.clone(), edge.clone())?;
@@ -167,6 +170,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     } else {
         links.listen(instance)?;
     }
+    crate::proof::tidy(evidence)?;
     answer(instance, &settings, edge, tls_config, tenants, management)
 }
 

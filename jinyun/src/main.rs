@@ -1,10 +1,13 @@
 //! The one binary.
 
 mod agent;
+mod assess;
+mod client;
 mod control;
 mod hosts;
 mod instance;
 mod journal;
+mod proof;
 mod say;
 mod supervise;
 
@@ -33,6 +36,8 @@ enum Command {
     Down,
     /// Say whether the instance runs and where it answers.
     Status,
+    /// Assess the instance against JR/T 0167, clause by clause (needs an audit administrator).
+    Assess(assess::Options),
     /// The journal: export a period for an offline verification.
     Journal {
         #[command(subcommand)]
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Command::Up(options) => supervise::up(instance, options),
         Command::Stop => supervise::stop(&instance),
         Command::Down => supervise::down(&instance),
+        Command::Assess(options) => assess::run(&instance, &options),
         Command::Status => supervise::status(&instance),
         Command::Journal { command } => journal::run(&instance, command),
         Command::Supervise => supervise::run(&instance),

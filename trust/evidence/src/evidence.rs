@@ -12,7 +12,7 @@ use crate::catalogue::Catalogue;
 use crate::checks::CHECKS;
 use crate::commands::try_commands;
 use crate::facts::{hosts, images, journal, listeners, secrets};
-use crate::finding::{Counts, Finding, Report, Verdict, standings};
+use crate::finding::{Counts, Finding, Report, standings};
 use crate::stage::{self, Stage};
 use crate::world::{AskHost, World, reach};
 use jinyun_base::{Fault, Refusal, Time};

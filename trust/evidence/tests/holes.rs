@@ -15,7 +15,7 @@ use jinyun_store::Db;
 
 #[test]
 fn an_assessment_says_what_holds_and_leaves_nothing() {
-    let running = Running::new("whole", &[]);
+    let running = Running::new("whole", NONE);
     let evidence = running.evidence();
     for round in 0..2 {
         let report = evidence.assess().unwrap_or_else(|e| panic!("{e}"));
@@ -25,8 +25,8 @@ fn an_assessment_says_what_holds_and_leaves_nothing() {
             (found.verdict, found.says.clone())
         };
         for name in ["foreign-command", "duty-command", "refusals-recorded", "journal-verifies",
-            "journal-replays", "one-clock", "duty-exclusive", "duty-reach", "password-initial",
-            "password-hashed", "keys-wrapped"] {
+            "journal-replays", "own-journal", "one-clock", "duty-exclusive", "duty-reach",
+            "password-initial", "password-hashed", "keys-wrapped"] {
             let (found, says) = verdict(name);
             assert_eq!(found, Verdict::Met, "{name}: {says}");
         }
@@ -42,11 +42,12 @@ fn an_assessment_says_what_holds_and_leaves_nothing() {
     }
 }
 
+const NONE: &[Rule] = &[];
 const HOLE: &[Rule] = &[Rule { action: "network:network:update", allow: &[Who::User] }];
 
 #[test]
 fn a_hole_in_the_rules_is_seen_by_both_attacks() {
-    for (name, holes) in [("right", &[][..]), ("hole", HOLE)] {
+    for (name, holes) in [("right", NONE), ("hole", HOLE)] {
         let running = Running::new(name, holes);
         let stage = set(&running.cloud, "t1").unwrap_or_else(|e| panic!("{e}"));
         let (tried, asked) = try_commands(&running.cloud, &stage.ground, "t2");
@@ -74,7 +75,7 @@ fn verdicts(journal: Journal) -> [Verdict; 2] {
 
 #[test]
 fn a_changed_entry_and_a_changed_row_are_found() {
-    let running = Running::new("changed", &[]);
+    let running = Running::new("changed", NONE);
     assert_eq!(verdicts(journal(&running)), [Verdict::Met, Verdict::Met]);
     let mut db = Db::open(&running.config).unwrap();
     // A row that no entry explains.

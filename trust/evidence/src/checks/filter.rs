@@ -158,6 +158,11 @@ fn device(port: &Have<Port>) -> String {
     format!("t{}", head(port.id.as_str(), 11))
 }
 
+/// Whether anything may pass at a port.
+fn up(port: &Have<Port>, network: &Have<Network>) -> bool {
+    port.spec.admin_state_up && network.spec.admin_state_up
+}
+
 fn group_name(id: &Id) -> String {
     format!("g_{}", head(id.as_str(), 64))
 }
@@ -286,7 +291,7 @@ impl Look<'_> {
     }
 
     fn port(&mut self, port: &Have<Port>, device: &str) {
-        let up = port.spec.admin_state_up && self.network.spec.admin_state_up;
+        let up = up(port, self.network);
         let goto = |stem: &str| format!("goto {stem}_{device}");
         let filtered = port.spec.port_security;
         let entry = match (up, filtered) {
@@ -413,9 +418,8 @@ pub(super) fn as_recorded(world: &World) -> Found {
                 network,
                 wrong: Vec::new(),
             };
-            let up = |p: &Have<Port>| p.spec.admin_state_up && network.spec.admin_state_up;
             let down: BTreeSet<String> =
-                here.iter().filter(|p| !up(p)).map(|p| device(p)).collect();
+                here.iter().filter(|p| !up(p, network)).map(|p| device(p)).collect();
             look.base(&down);
             let known: BTreeSet<String> = here.iter().map(|p| device(p)).collect();
             look.strangers(&known);
