@@ -96,6 +96,7 @@ class Case:
         self.free = more.get("free", "").split()  # parameters that are no ids of things
         self.idle = more.get("idle", False)  # takes no body
         self.stream = more.get("stream", False)
+        self.names = more.get("names", ())  # what a member is called in a refusal, beside its name
         self.unknown = more.get("unknown", True)  # refuses members that it does not know
 
 
@@ -171,7 +172,7 @@ def identity_cases():
     add("GET /v3/limits", by="sysadmin", other=None, pages=True)
     add("POST /v3/limits", by="sysadmin", other=None, at=lambda whole: whole["limits"][0],
         body=lambda w: {"limits": [{"project_id": w["spare_project"], "resource_name": "volumes", "resource_limit": 5}]},
-        members="resource_name!=text project_id!=ref resource_limit!=int(-1,9223372036854775807) description=text")
+        members="resource_name!=plain project_id!=ref resource_limit!=int(-1,9223372036854775807) description=plain")
     add("GET /v3/limits/{id}|DELETE /v3/limits/{id}", by="sysadmin", other="boss2", here="id=limit")
     add("PATCH /v3/limits/{id}", by="sysadmin", other="boss2", here="id=limit",
         body=lambda w: {"limit": {"description": "d"}},
@@ -190,9 +191,9 @@ def image_cases():
                 "size=fixed checksum=fixed locations=fixed jinyun_sha256=fixed a_property=property")
     add("GET /v2/images/{id}|DELETE /v2/images/{id}|GET /v2/images/{id}/file", here="id=image")
     add("PATCH /v2/images/{id}", here="id=image", at=lambda whole: whole[0], unknown=False,
-        body=lambda w: [{"op": "replace", "path": "/name", "value": "i"}], members="op!=word path!=word value!=text")
+        body=lambda w: [{"op": "replace", "path": "/name", "value": "i"}], members="op!=word path!=word value=text", names=("name",))
     add("PUT /v2/images/{id}/tags/{tag}", here="id=image tag=word", free="tag", idle=True)
-    add("DELETE /v2/images/{id}/tags/{tag}", here="id=image tag=word")
+    add("DELETE /v2/images/{id}/tags/{tag}", here="id=image tag=word", absent={204, 404})  # the tricks before were tags
     add("PUT /v2/images/{id}/file", here="id=queued", stream=True)
 
 
@@ -204,13 +205,13 @@ def volume_cases():
     for path in ("types", "types/default", "os-availability-zone", "extensions", "limits"):
         add(f"GET {base}/{path}", here=mine, **hidden)
     add(f"GET {base}/volumes|GET {base}/volumes/detail", here=mine, pages=True, **hidden)
-    add(f"GET {base}/types/{{id}}|GET {base}/types/{{id}}/extra_specs", here=f"{mine} id=type", **hidden)
+    add(f"GET {base}/types/{{id}}|GET {base}/types/{{id}}/extra_specs", here=f"{mine} id=type", other=None, **hidden)
     for path in ("", "/defaults"):
         add(f"GET {base}/os-quota-sets/{{target}}{path}", here=f"{mine} target=pay", hides={400, 403, 404},
             absent={400, 403, 404})
     add(f"POST {base}/volumes", here=mine, body=lambda w: {"volume": {"size": 1, "name": fresh()}}, **hidden,
         members="size!=int(1,1048576) name=text description=text volume_type=ref imageRef=ref metadata=strings "
-                "availability_zone=word snapshot_id=ref backup_id=ref source_volid=ref consistencygroup_id=none "
+                "availability_zone=word snapshot_id=gone backup_id=gone source_volid=ref consistencygroup_id=none "
                 "group_id=none source_replica=none multiattach=none scheduler_hints=none")
     item = f"{mine} id=volume"
     add(f"GET {base}/volumes/{{id}}|DELETE {base}/volumes/{{id}}|GET {base}/volumes/{{id}}/metadata", here=item, **hidden)
@@ -231,11 +232,11 @@ def network_cases():
     for path in ("", "/default", "/details"):
         add(f"GET /v2.0/quotas/{{project}}{path}", here="project=pay", hides={403, 404}, absent={403, 404})
     kinds = {
-        "networks": ("network", {}, "mtu=int(576,9000) port_security_enabled=bool dns_domain=word shared=none "
+        "networks": ("network", {}, "mtu=int(576,9000) port_security_enabled=bool dns_domain=domain shared=none "
                      "router:external=none is_default=none availability_zone_hints=none qos_policy_id=none "
                      "vlan_transparent=none provider:network_type=none provider:physical_network=none "
                      "provider:segmentation_id=none segments=none", ""),
-        "subnets": ("subnet", {"network_id": "$empty", "cidr": "172.20.0.0/24", "ip_version": 4},
+        "subnets": ("subnet", {"network_id": "$empty", "cidr": "$range", "ip_version": 4},
                     "gateway_ip=ip enable_dhcp=bool allocation_pools=list dns_nameservers=ips host_routes=list "
                     "service_types=none segment_id=none", "network_id!=ref cidr!=cidr ip_version=int(4,4) "
                     "subnetpool_id=none prefixlen=none ipv6_address_mode=none ipv6_ra_mode=none"),
@@ -266,7 +267,7 @@ def network_cases():
                 "port_range_max=int(0,65535) remote_ip_prefix=word remote_group_id=ref description=text "
                 "remote_address_group_id=none project_id=ref")
     for verb in ("add", "remove"):
-        add(f"PUT /v2.0/routers/{{id}}/{verb}_router_interface", here="id=router", at=lambda whole: whole,
+        add(f"PUT /v2.0/routers/{{id}}/{verb}_router_interface", here="id=router", at=lambda whole: whole, empty=False,
             body=lambda w: {"subnet_id": w["free_subnet"]}, members="subnet_id!=ref")
 
 
@@ -282,8 +283,8 @@ def compute_cases():
     add("DELETE /v2.1/flavors/{id}", by="sysadmin", here="id=flavor", other=None)
     add("POST /v2.1/flavors", by="sysadmin", other=None,
         body=lambda w: {"flavor": {"name": fresh(), "ram": 64, "vcpus": 1, "disk": 1}},
-        members="name!=text ram!=int(1,4194304) vcpus!=int(1,256) disk!=int(1,65536) id=flavor swap=int(0,0) "
-                "OS-FLV-EXT-DATA:ephemeral=int(0,0) os-flavor-access:is_public=bool rxtx_factor=number")
+        members="name!=text ram!=int(1,4194304) vcpus!=int(1,256) disk!=int(1,65536) id=flavor swap=zero "
+                "OS-FLV-EXT-DATA:ephemeral=zero os-flavor-access:is_public=bool rxtx_factor=number")
     add("GET /v2.1/os-keypairs", other=None)
     add("GET /v2.1/os-keypairs/{name}|DELETE /v2.1/os-keypairs/{name}", here="name=keypair")
     add("POST /v2.1/os-keypairs", other=None, body=lambda w: {"keypair": {"name": fresh(), "public_key": KEY}},
@@ -325,33 +326,35 @@ def wrong(kind):
     numbers = ["abc", "", " 5", "0x10", "1e3", 1.5, 0.1, True, [], {}, [5], low - 1, high + 1, -10 ** 30, 10 ** 30,
                "9" * 300, "٣", "NaN"]
     refused = {
-        "text": NO_TEXT + CONTROLS + [LONG_NAME], "label": NO_TEXT + CONTROLS + [LONG_NAME], "free": NO_TEXT,
-        "bool": ["maybe", 7, -1, 1.5, [], {}, "yes\0", [True]], "int": numbers, "number": ["abc", [], {}, True, -1],
+        "text": NO_TEXT + CONTROLS + [LONG_NAME], "plain": NO_TEXT + CONTROLS + [LONG_NAME], "label": NO_TEXT + CONTROLS + [LONG_NAME], "free": NO_TEXT,
+        "bool": ["maybe", 7, -1, 1.5, [], {}, "yes\0", [True]], "int": numbers, "zero": ["abc", 1.5, True, [], {}, 1, -1, 10 ** 30], "number": ["abc", [], {}, True, -1],
         "list": NO_LIST + [[7], ["x"], [[]], [None]], "texts": NO_LIST + [[7], [{}], [None], [["x"]], ["x" * 300], ["a\0"]],
         "ips": NO_LIST + [[7], [{}], [None], ["x"], ["10.0.0"], ["fe80::1"], ["1.2.3.4"] * 99],
         "ids": NO_LIST + [[7], [{}], [None]], "object": NO_OBJECT,
         "strings": NO_OBJECT + [{"k": 7}, {"k": {}}, {"k": []}, {"k": None}, {"": "v"}, {"k": "v" * 300},
                                 {"k" * 300: "v"}, {str(n): "v" for n in range(999)}],
         "word": [7.5, True, [], {}, "sideways", LONG_NAME, "a\0b", "\u202e", "ｔｃｐ"],
+        "domain": [7.5, True, [], {}, LONG_NAME, "a\0b", "-a", "a..b", "ｔｃｐ", "a b", "\u202e"],
         "ip": NO_TEXT + ["x", "999.1.1.1", "10.0.0", "::1", "10.0.0.1/24", "١٠.٠.٠.١", "0.0.0.0", "255.255.255.255"],
         "cidr": NO_TEXT + ["x", "10.0.0.0/33", "10.0.0.0/-1", "0.0.0.0/0", "300.0.0.0/8", "fd00::/64", "127.0.0.0/8",
                            "169.254.0.0/16", "224.0.0.0/4", "10.0.0.0/31", "10.0.0.0/32", "10.0.0.0/8/8"],
         "mac": NO_TEXT + ["x", "fa:16:3e:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "00:00:00:00:00:00",
                           "02:fe:ee:ee:ee:ee", "fa:16:3e:00:00:0g", "fa-16-3e-00-00-01"],
         "uuid": NO_TEXT + ["x", "..", "../../etc/passwd", UUID + "\0", LONG_NAME, UUID.replace("0", "０")],
-        "ref": [True, [], {}, ["x"]], "none": [{"a": 1}, ["a"], 7, "x"], "property": [[], {}, ["x"], {"a": "b"}],
+        "ref": [True, [], {}, ["x"]], "gone": [True, {"a": 1}, ["x"], 7], "none": [{"a": 1}, ["a"], 7, "x"], "property": [[], {}, ["x"], {"a": "b"}],
         "key_name": NO_TEXT + ["", " ", "a/b", "..\0", "a\nb", "кey", LONG_NAME, "a:b", "<b>"],
         "public_key": NO_TEXT + ["", "x", "ssh-rsa AAAA", KEY + "\n" + KEY, "ssh-ed25519 " + "A" * 20000, KEY[:30]],
         "base64": NO_TEXT + ["%%%", "é", "AAA", base64.b64encode(b"\xff\xfe").decode(), "QUFB" * 20000],
-        "flavor": [True, [], {}, "", "a/b", "..\0", "é", LONG_NAME, -1.5],
+        "flavor": [True, [], {}, "", "a/b", "..\0", "é", "f" * 300, -1.5],
         "secret": [], "fixed": [],
     }[kind.partition("(")[0]]
     values = [(value, REFUSED) for value in refused]
     if kind == "text":
-        values += [(value, FINE) for value in ("Ρау", "\u202egnp", "x" * 255, "😀" * 255, "a'; DROP TABLE users; --")]
+        values += [(value, FINE) for value in ("Ρау" + fresh(), "\u202egnp" + fresh(), fresh().ljust(255, "x"),
+                                               (fresh() + "😀" * 255)[:255], "a'; DROP TABLE users; --" + fresh())]
     if kind == "free":
         values += [("d\n" * 100, FINE), ("x" * 500_000, REFUSED)]  # what nobody can read is no description
-    if kind in ("ref", "label", "ids"):
+    if kind in ("ref", "gone", "label", "ids"):
         for name in (UUID, LONG_NAME, "../../etc/passwd", "a\0b", ".."):
             values.append(([name] if kind == "ids" else name, ODD | NOT_THERE if kind == "label" else NOT_THERE))
     if kind in ("none", "bool"):
@@ -416,12 +419,14 @@ class Wire:
         self.refused = []  # (request id, what was asked) of what must be in the journal
         self.strangers = 0  # answers 401 to requests without a good token
 
-    def connection(self, url):
-        kept = self.local.__dict__
-        if url not in kept:
-            host, port = url.removeprefix("https://").split(":")
-            kept[url] = http.client.HTTPSConnection(host, int(port), timeout=30, context=self.instance.tls)
-        return kept[url]
+    def connection(self, root):
+        if root not in self.local.__dict__:
+            self.local.__dict__[root] = self.open(root)
+        return self.local.__dict__[root]
+
+    def open(self, root, seconds=30):
+        host, port = root.removeprefix("https://").split(":")
+        return self.instance.tls.wrap_socket(socket.create_connection((host, int(port)), seconds), server_hostname=host)
 
     def ask(self, method, url, body=None, token=None, headers=None, alone=False):
         """`url` begins with the listener's. A body of bytes goes as it is. `alone`: on a connection of its own."""
@@ -429,27 +434,33 @@ class Wire:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} | ({"X-Auth-Token": token} if token is not None else {})
         sent |= headers or {}
-        if alone and root in self.local.__dict__:
-            self.local.__dict__.pop(root).close()
-        asked = f"{method} {url.removeprefix(root)[:200]}" + (f" {data[:150]!r}" if data is not None else "")
-        connection = self.connection(root)
-        try:
-            connection.request(method, url.removeprefix(root), data, sent)
-            got = connection.getresponse()
-            answer = Answer(asked, got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
-        except (OSError, http.client.HTTPException, ValueError) as e:
-            self.local.__dict__.pop(root).close()
-            return Answer(asked, lost=f"no answer: {type(e).__name__}: {e}")
         if alone:
-            self.local.__dict__.pop(root).close()
+            self.forget(root)
+        asked = f"{method} {url.removeprefix(root)[:200]}" + (f" {data[:150]!r}" if data is not None else "")
+        sent |= {"Host": root.removeprefix("https://")} | ({} if data is None else {"Content-Length": str(len(data))})
+        head = f"{method} {url.removeprefix(root)} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in sent.items()) + "\r\n"
+        try:
+            connection = self.connection(root)
+            connection.sendall(head.encode("latin-1") + (data or b""))
+            got = http.client.HTTPResponse(connection, method=method)
+            got.begin()
+            answer = Answer(asked, got.status, {k.lower(): v for k, v in got.getheaders()}, got.read())
+        except (OSError, http.client.HTTPException) as e:
+            self.forget(root)
+            return Answer(asked, lost=f"no answer: {type(e).__name__}: {e}")
+        if alone or got.will_close:
+            self.forget(root)
         return answer
+
+    def forget(self, root):
+        """Closes this thread's connection."""
+        if connection := self.local.__dict__.pop(root, None):
+            connection.close()
 
     def raw(self, url, text):
         """Bytes as they are on a connection of their own; what comes back until the end or silence."""
-        host, port = url.removeprefix("https://").split(":")
         try:
-            with socket.create_connection((host, int(port)), 10) as plain, \
-                    self.instance.tls.wrap_socket(plain, server_hostname=host) as made:
+            with self.open(url) as made:
                 made.settimeout(3)
                 made.sendall(text)
                 got = b""
@@ -477,6 +488,9 @@ class World:
         return self.things[name]
 
     def filled(self, value):
+        if value == "$range":
+            n = next(counter)
+            return f"172.{16 + n // 256 % 16}.{n % 256}.0/24"
         return self.things[value[1:]] if isinstance(value, str) and value.startswith("$") else value
 
     def listener(self, who):
@@ -562,6 +576,7 @@ class World:
         self.make("spare_project", "/identity/v3/projects", "project", "boss", name="spare")
         self.make("spare_user", "/identity/v3/users", "user", "boss", name="spare", domain_id=self["bank"])
         self["image"] = self.image("ann", "image")
+        self.must("ann", "PUT", f"/image/v2/images/{self['image']}/tags/word")
         self.make("queued", "/image/v2/images", None, name="queued", disk_format="qcow2", container_format="bare")
         for name in ("network", "empty", "other_network"):
             self.make(name, "/network/v2.0/networks", "network", name=name)
@@ -576,10 +591,12 @@ class World:
                   port_range_max=53)
         self.make("port", "/network/v2.0/ports", "port", name="port", network_id=self["network"],
                   security_groups=[self["security_group"]], fixed_ips=[{"ip_address": "10.0.0.77"}])
+        self.make("lent", "/network/v2.0/ports", "port", name="lent", network_id=self["network"])
         self.must("ann", "POST", "/compute/v2.1/os-keypairs", {"keypair": {"name": "mine", "public_key": KEY}})
         for name in ("volume", "attached"):
             self.make(name, f"/volume/v3/{self['pay']}/volumes", "volume", name=name, size=1)
             self.volume(name, "available")
+        self.must("ann", "POST", f"/volume/v3/{self['pay']}/volumes/{self['volume']}/metadata", {"metadata": {"word": "v"}})
         devices = [{"uuid": self["attached"], "source_type": "volume", "destination_type": "volume", "boot_index": -1}]
         SECRETS.append(script := "user-data-" + secrets.token_hex(12))
         common = {"imageRef": self["image"], "flavorRef": "1", "user_data": base64.b64encode(script.encode()).decode()}
@@ -632,7 +649,8 @@ class Sweep:
             if not right:
                 self.kept[kind or what] += 1
                 if self.kept[kind or what] <= self.args.show:
-                    print(f"FAILED: {what[:300]}\n    {said[:1500]}", flush=True)
+                    short = lambda text, most: re.sub(r"(.)\1{30,}", r"\1\1\1(...)", text)[:most]
+                    print(f"FAILED: {short(what, 300)}\n    {short(said, 1200)}", flush=True)
         return right
 
     def judge(self, what, service, answer, want, says=(), recorded=True, kind=""):
@@ -834,8 +852,8 @@ class Sweep:
             names.append(needed := name.rstrip("!"))
             for value, want in wrong(kind):
                 # A missing thing is named by its id, a member by its name.
-                says = (needed, *([str(value)[:40]] if isinstance(value, str) and kind in ("ref", "ids", "label") else []))
-                says += ("volume_type", "snapshot", "backup") if kind == "ref" else ()
+                says = (needed, *case.names, *([str(value)[:40]] if isinstance(value, str) and kind in ("ref", "gone", "ids", "label") else []))
+                says += ("volume_type", "snapshot", "backup") if kind in ("ref", "gone") else ()
                 says += ("identity:", "network:", "not permitted", "could not be found") if want & {403, 404} else ()
                 send(f"wrong {kind.partition('(')[0]}", needed, value, want, says)
             if name.endswith("!"):
@@ -844,7 +862,8 @@ class Sweep:
         if case.unknown and (service, path) != ("compute", "/v2.1/servers/{id}/action"):
             send("an unknown member", "nonsense", 1, {400}, ("nonsense",))
             send("an unknown member", "__proto__", {"a": 1}, {400}, ("__proto__",))
-            send("an unknown member", "n" * 100_000, 1, {400}, ("n" * 20,))
+            if path.split("/")[-1] in ("domains", "volumes", "networks", "servers"):
+                send("an unknown member", "n" * 100_000, 1, {400}, ("n" * 20,))
 
     def queries(self, service, method, path, who, case):
         """Strange query strings."""
@@ -900,7 +919,7 @@ class Sweep:
     def refuse(self, who, method, path, body, want, *says, headers=None):
         service = path.split("/")[1]
         answer = self.world.do(who, method, path, body, headers)
-        self.judge(f"{method} {path[:80]}: {json.dumps(body)[:100]}", service, answer, {want} if isinstance(want, int) else want,
+        self.judge(f"{method} {path[:80]}: {str(body)[:200]}", service, answer, {want} if isinstance(want, int) else want,
                    says, kind=f"{method} {path} {body}"[:120])
         return answer
 
@@ -1114,7 +1133,7 @@ class Sweep:
                     {"uuid": w["network"], "fixed_ip": "10.9.9.9"}, {"port": w["port"], "fixed_ip": "10.0.0.9"},
                     {"uuid": "../../x"}, {"uuid": w["network"], "tag": "t"}, {"port": ["x"]}):
             self.refuse("ann", "POST", "/compute/v2.1/servers", {"server": server | {"networks": [nic]}}, 400)
-        self.refuse("ann", "POST", "/compute/v2.1/servers", {"server": server | {"networks": [{"port": w["port"]}] * 2}}, 400, w["port"])
+        self.refuse("ann", "POST", "/compute/v2.1/servers", {"server": server | {"networks": [{"port": w["lent"]}] * 2}}, 400, w["lent"])
         self.refuse("ann", "POST", "/compute/v2.1/servers", {"server": server | {"networks": [{"uuid": w["network"]}] * 40}}, 400, "networks")
         self.refuse("ann", "POST", "/compute/v2.1/servers", {"server": server}, 409, "network")
         volume = disk(w["attached"])[0]
@@ -1209,14 +1228,19 @@ class Sweep:
         for who, method, path, status in (("nobody", "POST", "/network/v2.0/networks", 401), ("nobody", "POST", "/nothing/here", 404),
                                           ("ann", "DELETE", "/network/v2.0/networks", 405), ("nobody", "PUT", f"/image/v2/images/{UUID}/file", 401),
                                           ("ann", "PUT", f"/image/v2/images/{UUID}/file", 404), ("bob", "PUT", f"/image/v2/images/{w['image']}/file", 404),
-                                          ("ann", "PUT", f"/image/v2/images/{w['image']}/file", 409)):
+                                          ("ann", "PUT", f"/image/v2/images/{w['image']}/file", 409), ("ann", "POST", "/network/v2.0/networks", 413)):
             # Refused before the body is read: the answer must get through all the same.
             answer = wire.ask(method, at + path, b"x" * (8 << 20), w.tokens.get(who), alone=True)
-            wire.strangers += status == 401
+            wire.strangers += status == 401 and not answer.lost
             self.check(f"a large body, refused early: {who} {method} {path}", answer.status == status, str(answer), "refused early")
             if status in (404, 409) and who != "nobody" and answer.request:
                 wire.refused.append((answer.request, answer.asked))
         host = "Host: 127.0.0.1\r\n"
+        for what, more in (("no token", ""), ("a token", f"X-Auth-Token: {w.tokens['rita']}\r\n")):
+            path = f"/image/v2/images/{UUID}/file" if more else "/network/v2.0/networks"
+            wire.strangers += not more
+            self.check(f"refused before its body came ({what}): the connection goes on, or the answer says that it ends",
+                       self.goes_on(f"PUT {path}" if more else f"POST {path}", host + more), kind="goes on")
         token = f"X-Auth-Token: {ann}\r\n"
         for what, text, want in (
                 ("a target of 70 KB", f"GET /network/v2.0/networks?{'x' * 70_000} HTTP/1.1\r\n{host}\r\n", b"414 431 400"),
@@ -1238,29 +1262,71 @@ class Sweep:
             wire.strangers += want == b"401"
             line = got.split(b"\r\n")[0]
             self.check(f"HTTP: {what}", line.startswith(b"HTTP/1.1 ") and line.split()[1] in want.split(), repr(got[:200]), "HTTP")
-        # A body whose end never comes must not hold anybody else up.
-        stuck = []
+
+    def floods(self):
+        """many at a time who never end, and many who guess: nobody else waits for them"""
+        w, at = self.world, self.world.instance.tenants
+        host, token = "Host: 127.0.0.1\r\n", f"X-Auth-Token: {w.tokens['bob']}\r\n"
+        body = json.dumps(login(w.users["bob"] | {"password": "Jy1-wrong-wrong"})).encode()
+        uploads = [w.make("some", "/image/v2/images", None, "bob", disk_format="raw", container_format="bare") for _ in range(80)]
+        for what, requests in (
+                ("unfinished bodies", [f"POST /network/v2.0/networks HTTP/1.1\r\n{host}{token}Content-Length: 100\r\n\r\n{{".encode()] * 80),
+                ("unfinished uploads", [f"PUT /image/v2/images/{i}/file HTTP/1.1\r\n{host}{token}Content-Length: 100000\r\n\r\nx".encode()
+                                        for i in uploads]),
+                ("sign-ins", [f"POST /identity/v3/auth/tokens HTTP/1.1\r\n{host}Content-Length: {len(body)}\r\n\r\n".encode() + body] * 300)):
+            made = []
+            try:
+                with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+                    made = list(pool.map(lambda request: self.begun(request), requests))
+                begin = time.monotonic()
+                try:
+                    with w.wire.open(at, 5) as other:
+                        other.sendall(f"GET /network/v2.0/networks HTTP/1.1\r\n{host}X-Auth-Token: {w.tokens['ann']}\r\n\r\n".encode())
+                        line = other.recv(4096).split(b"\r\n")[0].decode()
+                except OSError as e:
+                    line = f"{type(e).__name__}: {e}"
+                took = time.monotonic() - begin
+                self.check(f"{len(requests)} {what} of another tenant hold ann up", line.startswith("HTTP/1.1 200") and took < 2, f"{line}, {took:.1f} s")
+            finally:
+                for connection in made:
+                    connection.close()
+            until("the flood is over", 60, lambda: w.do("ann", "GET", "/network/v2.0/networks").status == 200)
+
+    def begun(self, request):
+        """A connection on which a request was sent, whose answer nobody awaits."""
+        made = self.world.wire.open(self.world.instance.tenants)
+        made.sendall(request)
+        return made
+
+    def goes_on(self, line, head):
+        """Whether another request is answered on a connection where one was refused before its body had come."""
+        wire, at = self.world.wire, self.world.instance.tenants
         try:
-            for _ in range(40):
-                plain = socket.create_connection(("127.0.0.1", w.args.port), 10)
-                made = w.instance.tls.wrap_socket(plain, server_hostname="127.0.0.1")
-                made.sendall(f"POST /network/v2.0/networks HTTP/1.1\r\n{host}{token}Content-Length: 100\r\n\r\n{{".encode())
-                stuck.append(made)
-            begin = time.monotonic()
-            answer = wire.ask("GET", nets, token=ann)
-            self.check("forty unfinished requests hold another up", answer.status == 200 and time.monotonic() - begin < 5, str(answer))
-        finally:
-            for made in stuck:
-                made.close()
+            with wire.open(at, 5) as made:
+                made.sendall(f"{line} HTTP/1.1\r\n{head}Content-Length: 20\r\n\r\n".encode())
+                first = http.client.HTTPResponse(made)
+                first.begin()
+                first.read()
+                if first.will_close:
+                    return True
+                time.sleep(0.1)
+                made.sendall(b"x" * 20 + f"GET /network/ HTTP/1.1\r\n{head}\r\n".encode())
+                second = http.client.HTTPResponse(made)
+                second.begin()
+                return second.status == 200
+        except (OSError, http.client.HTTPException):
+            return False
 
     def lock_out(self):
         """the provider's own domain cannot be closed to its staff"""
         w = self.world
         for body in ({"enabled": False}, {"name": "taken-over"}):
             answer = w.do("secadmin", "PATCH", "/identity/v3/domains/default", {"domain": body})
-            self.judge(f"PATCH of the provider's domain: {body}", "identity", answer, {400, 403, 409})
+            w.wire.strangers += answer.status == 401
+            self.judge(f"PATCH of the provider's domain: {body}", "identity", answer, {400, 403, 409}, recorded=answer.status != 401)
         answer = w.do("sysadmin", "GET", "/compute/v2.1/os-services")
-        self.judge("staff can work after it", "compute", answer, {200})
+        w.wire.strangers += answer.status == 401
+        self.judge("staff can work after it", "compute", answer, {200}, recorded=answer.status != 401)
 
     def afterwards(self):
         """the journal has each refusal and no secret; the cloud still works"""
@@ -1326,7 +1392,7 @@ class Sweep:
         self.check(f"{len(long)} refusals have entries of more than {2 * LONG} characters (the longest {len(long[-1]) if long else 0})",
                    not long, "\n    ".join(line[:150] for line in long[-5:]))
 
-    STORIES = (sweep, signing, taken, named_in_bodies, in_use, quotas, protocol, lock_out, afterwards)
+    STORIES = (sweep, signing, taken, named_in_bodies, in_use, quotas, protocol, floods, lock_out, afterwards)
 
 
 def user(auth):
