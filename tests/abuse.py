@@ -1231,7 +1231,7 @@ class Sweep:
                                           ("ann", "PUT", f"/image/v2/images/{w['image']}/file", 409), ("ann", "POST", "/network/v2.0/networks", 413)):
             # Refused before the body is read: the answer must get through all the same.
             answer = wire.ask(method, at + path, b"x" * (8 << 20), w.tokens.get(who), alone=True)
-            wire.strangers += status == 401 and not answer.lost
+            wire.strangers += status == 401
             self.check(f"a large body, refused early: {who} {method} {path}", answer.status == status, str(answer), "refused early")
             if status in (404, 409) and who != "nobody" and answer.request:
                 wire.refused.append((answer.request, answer.asked))
@@ -1406,7 +1406,8 @@ def counted(lines):
         entry = json.loads(line)
         reason = entry.get("reason") or {}
         more = re.fullmatch(r"(\d+) more requests without a good token", reason.get("message", ""))
-        total += int(more[1]) if more else reason.get("message") in ("no token was sent", "the token is not good")
+        first = reason.get("message") in ("no token was sent", "the token is not good")
+        total += int(more[1]) if more else first and entry["action"] != "identity:token:create"
     return total
 
 

@@ -7,6 +7,7 @@ mod control;
 mod hosts;
 mod instance;
 mod journal;
+mod passwd;
 mod proof;
 mod say;
 mod supervise;
@@ -43,6 +44,8 @@ enum Command {
         #[command(subcommand)]
         command: journal::Command,
     },
+    /// Change a password, also an initial one that lets nobody in before it is changed.
+    Passwd(passwd::Options),
     /// (started by `up`) Start the processes of an instance and start them again when they end.
     #[command(hide = true)]
     Supervise,
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Assess(options) => assess::run(&instance, &options),
         Command::Status => supervise::status(&instance),
         Command::Journal { command } => journal::run(&instance, command),
+        Command::Passwd(options) => passwd::run(&instance, &options),
         Command::Supervise => supervise::run(&instance),
         Command::Control => control::run(&instance),
         Command::Agent => agent::run(&instance),
