@@ -5,6 +5,7 @@
 //! shown in its protocol's JSON. Envelopes of errors, listeners, authentication and microversions
 //! are the edge's.
 
+pub mod list;
 mod shape;
 mod words;
 

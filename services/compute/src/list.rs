@@ -2,6 +2,7 @@
 
 use jinyun_base::{Id, Refusal};
 use jinyun_engine::Failure;
+use jinyun_rest::list::again;
 use jinyun_rest::{Call, Reply};
 use serde_json::{Map, Value, json};
 
@@ -40,27 +41,9 @@ pub(crate) fn page<T>(mut items: Vec<T>, id: impl Fn(&T) -> Id, call: &Call<'_>,
 
 /// The same question from the last entry on.
 fn next_link(call: &Call<'_>, path: &str, last: &Id, limit: usize) -> String {
-    let mut query: Vec<String> = call.query.iter()
-        .filter(|(name, _)| name != "marker" && name != "limit")
-        .map(|(name, value)| format!("{}={}", quoted(name), quoted(value)))
-        .collect();
-    query.push(format!("limit={limit}"));
-    query.push(format!("marker={}", quoted(last.as_str())));
-    format!("{}/v2.1/{path}?{}", call.base, query.join("&"))
-}
-
-/// As a query string has it.
-fn quoted(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    let limit = limit.to_string();
+    let with = [("limit", limit.as_str()), ("marker", last.as_str())];
+    format!("{}/v2.1/{path}{}", call.base, again(call, &["marker", "limit"], &with))
 }
 
 impl<T> Page<T> {
@@ -96,14 +79,4 @@ pub(crate) fn self_links(call: &Call<'_>, many: &str, id: &Id) -> Value {
 /// The link without a version, which other things' answers carry.
 pub(crate) fn bookmark(call: &Call<'_>, many: &str, id: &Id) -> Value {
     json!({ "rel": "bookmark", "href": format!("{}/{many}/{id}", call.base) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn query_strings_are_quoted() {
-        assert_eq!(quoted("a b&c=d/é"), "a%20b%26c%3Dd%2F%C3%A9");
-    }
 }

@@ -7,6 +7,7 @@ use super::Image;
 use super::openstack::{show, staff};
 use jinyun_base::Refusal;
 use jinyun_engine::{Failure, Have, Query};
+use jinyun_rest::list::{again, order};
 use jinyun_rest::{Call, Reply};
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
@@ -26,7 +27,7 @@ pub(crate) fn list(call: &Call<'_>) -> Result<Reply, Failure> {
             found.push((have, shown));
         }
     }
-    let order = order(call)?;
+    let order = order(call, KEYS)?;
     found.sort_by(|(a, _), (b, _)| compare(&order, a, b));
     if let Some(marker) = call.ask("marker") {
         let at = found.iter().position(|(have, _)| have.id.as_str() == marker);
@@ -117,40 +118,9 @@ fn equals(member: &Value, asked: &str) -> bool {
     }
 }
 
-/// Keys and whether each descends. The newest come first unless something else is asked.
-fn order(call: &Call<'_>) -> Result<Vec<(String, bool)>, Refusal> {
-    let all = |name: &str| {
-        call.query.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect::<Vec<_>>()
-    };
-    let mut asked: Vec<(String, String)> = Vec::new();
-    for part in all("sort").iter().flat_map(|s| s.split(',')) {
-        let (key, dir) = part.split_once(':').unwrap_or((part, "desc"));
-        asked.push((key.trim().into(), dir.trim().into()));
-    }
-    let dirs = all("sort_dir");
-    for (i, key) in all("sort_key").into_iter().enumerate() {
-        let dir = dirs.get(i).or(dirs.last()).map_or("desc", String::as_str);
-        asked.push((key, dir.into()));
-    }
-    if asked.is_empty() {
-        asked.push(("created_at".into(), dirs.first().map_or("desc", String::as_str).into()));
-    }
-    asked.push(("created_at".into(), "desc".into()));
-    asked.push(("id".into(), "desc".into()));
-    asked.into_iter().map(|(key, dir)| {
-        const KEYS: &[&str] = &["name", "status", "container_format", "disk_format", "size", "id",
-            "created_at", "updated_at"];
-        if !KEYS.contains(&key.as_str()) {
-            let say = format!("must be one of {}, not '{key}'", KEYS.join(", "));
-            return Err(Refusal::invalid("sort_key", say));
-        }
-        match dir.as_str() {
-            "asc" => Ok((key, false)),
-            "desc" => Ok((key, true)),
-            _ => Err(Refusal::invalid("sort_dir", format!("must be asc or desc, not '{dir}'"))),
-        }
-    }).collect()
-}
+/// What a list can be ordered by.
+const KEYS: &[&str] = &["name", "status", "container_format", "disk_format", "size", "id",
+    "created_at", "updated_at"];
 
 fn compare(order: &[(String, bool)], a: &Have<Image>, b: &Have<Image>) -> Ordering {
     for (key, descends) in order {
@@ -174,26 +144,6 @@ fn compare(order: &[(String, bool)], a: &Have<Image>, b: &Have<Image>) -> Orderi
 
 /// The same question from the start, or after a marker.
 fn link(call: &Call<'_>, marker: Option<&str>) -> String {
-    let mut query: Vec<String> = call.query.iter().filter(|(name, _)| name != "marker")
-        .map(|(name, value)| format!("{}={}", quoted(name), quoted(value)))
-        .collect();
-    query.extend(marker.map(|id| format!("marker={}", quoted(id))));
-    if query.is_empty() {
-        return "/v2/images".into();
-    }
-    format!("/v2/images?{}", query.join("&"))
-}
-
-/// As a query string has it.
-fn quoted(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    let with: Vec<(&str, &str)> = marker.map(|id| ("marker", id)).into_iter().collect();
+    format!("/v2/images{}", again(call, &["marker"], &with))
 }

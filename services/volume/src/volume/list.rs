@@ -8,6 +8,7 @@ use super::Volume;
 use super::openstack::{links, show, status};
 use jinyun_base::{Id, Refusal};
 use jinyun_engine::{Failure, Have, Query};
+use jinyun_rest::list::{again, order};
 use jinyun_rest::{Call, Reply};
 use serde_json::{Map, Value, json};
 use std::cmp::Ordering;
@@ -28,7 +29,7 @@ pub(super) fn list(call: &Call<'_>, detail: bool) -> Result<Reply, Failure> {
             found.push((have, shown));
         }
     }
-    let order = order(call)?;
+    let order = order(call, KEYS)?;
     found.sort_by(|(a, _), (b, _)| compare(&order, a, b));
     let count = found.len();
     if let Some(marker) = call.ask("marker") {
@@ -97,32 +98,9 @@ fn holds(members: &Map<String, Value>, asked: &str) -> bool {
     pairs.is_some_and(|pairs| pairs.iter().all(|(name, value)| members.get(name) == Some(value)))
 }
 
-/// Keys and whether each descends. The newest come first unless something else is asked.
-fn order(call: &Call<'_>) -> Result<Vec<(String, bool)>, Refusal> {
-    let mut asked: Vec<(String, String)> = Vec::new();
-    for part in call.ask("sort").iter().flat_map(|s| s.split(',')) {
-        let (key, dir) = part.split_once(':').unwrap_or((part, "desc"));
-        asked.push((key.trim().into(), dir.trim().into()));
-    }
-    if let Some(key) = call.ask("sort_key") {
-        asked.push((key.into(), call.ask("sort_dir").unwrap_or("desc").into()));
-    }
-    asked.push(("created_at".into(), "desc".into()));
-    asked.push(("id".into(), "desc".into()));
-    asked.into_iter().map(|(key, dir)| {
-        const KEYS: &[&str] = &["id", "name", "display_name", "status", "size", "created_at",
-            "updated_at", "availability_zone", "bootable"];
-        if !KEYS.contains(&key.as_str()) {
-            let say = format!("must be one of {}, not '{key}'", KEYS.join(", "));
-            return Err(Refusal::invalid("sort_key", say));
-        }
-        match dir.as_str() {
-            "asc" => Ok((key, false)),
-            "desc" => Ok((key, true)),
-            _ => Err(Refusal::invalid("sort_dir", format!("must be asc or desc, not '{dir}'"))),
-        }
-    }).collect()
-}
+/// What a list can be ordered by.
+const KEYS: &[&str] = &["id", "name", "display_name", "status", "size", "created_at", "updated_at",
+    "availability_zone", "bootable"];
 
 fn compare(order: &[(String, bool)], a: &Have<Volume>, b: &Have<Volume>) -> Ordering {
     for (key, descends) in order {
@@ -147,25 +125,7 @@ fn compare(order: &[(String, bool)], a: &Have<Volume>, b: &Have<Volume>) -> Orde
 
 /// The same question after a volume.
 fn next(call: &Call<'_>, detail: bool, last: &Id) -> String {
-    let mut query: Vec<String> = call.query.iter()
-        .filter(|(name, _)| name != "marker" && name != "offset")
-        .map(|(name, value)| format!("{}={}", quoted(name), quoted(value)))
-        .collect();
-    query.push(format!("marker={}", quoted(last.as_str())));
+    let query = again(call, &["marker", "offset"], &[("marker", last.as_str())]);
     let word = if detail { "volumes/detail" } else { "volumes" };
-    format!("{}/v3/{}/{word}?{}", call.base, call.param("project_id"), query.join("&"))
-}
-
-/// As a query string has it.
-fn quoted(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
+    format!("{}/v3/{}/{word}{query}", call.base, call.param("project_id"))
 }
