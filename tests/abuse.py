@@ -733,7 +733,8 @@ class Sweep:
                 ("a head of 1 MB", f"GET /network/v2.0/networks HTTP/1.1\r\n{host}X: {'x' * 1_000_000}\r\n\r\n",
                  b"431 400"),
                 ("1000 headers",
-                 f"GET /network/v2.0/networks HTTP/1.1\r\n{host}" + "".join(f"X-{n}: 1\r\n" for n in range(1000)) + "\r\n",
+                 f"GET /network/v2.0/networks HTTP/1.1\r\n{host}" + "".join(f"X-{n}: 1\r\n" for n in range(1000))
+                 + "\r\n",
                  b"431 400"),
                 ("no HTTP", "\x16\x03\x01\r\n\r\n", b"400"), ("HTTP/9", f"GET / HTTP/9.9\r\n{host}\r\n", b"400 505"),
                 ("two lengths",

@@ -236,7 +236,8 @@ def network_cases():
         "ports": ("port", {"network_id": "$network"},
                   "mac_address=mac fixed_ips=list device_id=label device_owner=label "
                   "security_groups=ids port_security_enabled=bool binding:vnic_type=word binding:host_id=none "
-                  "binding:profile=none allowed_address_pairs=none extra_dhcp_opts=none qos_policy_id=none dns_name=none",
+                  "binding:profile=none allowed_address_pairs=none extra_dhcp_opts=none qos_policy_id=none "
+                  "dns_name=none",
                   "network_id!=ref tags=none"),
         "security-groups": ("security_group", {}, "stateful=bool", ""),
         "security-group-rules": ("security_group_rule", {}, "", ""),
