@@ -778,7 +778,9 @@ class Sweep:
             made = []
             try:
                 with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-                    made = list(pool.map(lambda request: self.begun(request), requests))
+                    made = list(pool.map(lambda _: w.wire.open(at), requests))
+                for connection, request in zip(made, requests):
+                    connection.sendall(request)
                 begin = time.monotonic()
                 try:
                     with w.wire.open(at, 5) as other:
@@ -794,12 +796,6 @@ class Sweep:
                 for connection in made:
                     connection.close()
             until("the flood is over", 60, lambda: w.do("ann", "GET", "/network/v2.0/networks").status == 200)
-
-    def begun(self, request):
-        """A connection on which a request was sent, whose answer nobody awaits."""
-        made = self.world.wire.open(self.world.instance.tenants)
-        made.sendall(request)
-        return made
 
     def goes_on(self, line, head):
         """Whether another request is answered on a connection where one was refused before its body had come."""

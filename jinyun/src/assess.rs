@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// What is asked.
 #[derive(clap::Args, Debug)]
 pub struct Options {
-    /// Only this clause, with everything that is known of it.
+    /// Only this clause (7.2.5-B-a) or all below it (7.2.5), with everything that is known of it.
     #[arg(long)]
     clause: Option<String>,
     /// Only clauses of this level.
@@ -135,7 +135,11 @@ fn choose(report: &mut Report, options: &Options) -> Result<(), Fault> {
         report.clauses.retain(|s| s.clause.level == level);
     }
     if let Some(id) = &options.clause {
-        report.clauses.retain(|s| s.clause.id == *id);
+        // A whole clause, or all that begin with it: `7.2.5` is what `7.2.5-B-a` is part of.
+        let below = |other: &str| {
+            other.strip_prefix(id.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+        };
+        report.clauses.retain(|s| below(&s.clause.id));
         if report.clauses.is_empty() {
             let say = format!("{} has no clause `{id}`: they look like 7.2.5-B-a", report.standard);
             return Err(Fault::new(say));
