@@ -774,24 +774,28 @@ class Sweep:
                   for i in uploads]),
                 ("sign-ins",
                  [f"POST /identity/v3/auth/tokens HTTP/1.1\r\n{host}Content-Length: {len(body)}\r\n\r\n".encode()
-                  + body] * 300)):
+                  + body] * 500)):
             made = []
             try:
                 with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
                     made = list(pool.map(lambda _: w.wire.open(at), requests))
                 for connection, request in zip(made, requests):
                     connection.sendall(request)
-                begin = time.monotonic()
-                try:
-                    with w.wire.open(at, 5) as other:
-                        mine = f"X-Auth-Token: {w.tokens['ann']}\r\n"
-                        other.sendall(f"GET /network/v2.0/networks HTTP/1.1\r\n{host}{mine}\r\n".encode())
-                        line = other.recv(4096).split(b"\r\n")[0].decode()
-                except OSError as e:
-                    line = f"{type(e).__name__}: {e}"
-                took = time.monotonic() - begin
+                lines, took = set(), 0.0
+                for _ in range(10):  # the first may be before they are all at work
+                    begin = time.monotonic()
+                    try:
+                        with w.wire.open(at, 5) as other:
+                            mine = f"X-Auth-Token: {w.tokens['ann']}\r\n"
+                            other.sendall(f"GET /network/v2.0/networks HTTP/1.1\r\n{host}{mine}\r\n".encode())
+                            lines.add(other.recv(4096).split(b"\r\n")[0].decode())
+                    except OSError as e:
+                        lines.add(f"{type(e).__name__}: {e}")
+                    took = max(took, time.monotonic() - begin)
+                    if took > 2:
+                        break
                 self.check(f"{len(requests)} {what} of another tenant hold ann up",
-                           line.startswith("HTTP/1.1 200") and took < 2, f"{line}, {took:.1f} s")
+                           lines == {"HTTP/1.1 200 OK"} and took < 2, f"{lines}, {took:.1f} s")
             finally:
                 for connection in made:
                     connection.close()

@@ -271,7 +271,7 @@ fn answer(instance: &Instance, settings: &Settings, edge: Arc<Edge>,
     tls: Arc<tls::ServerConfig>, tenants: std::net::TcpListener,
     management: std::net::TcpListener) -> Result<(), Fault> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2)
-        .max_blocking_threads(64).enable_all().build()
+        .max_blocking_threads(128).enable_all().build()
         .map_err(|e| Fault::new(format!("starting the runtime: {e}")))?;
     runtime.block_on(async {
         let bad = |e: std::io::Error| Fault::new(format!("listening: {e}"));

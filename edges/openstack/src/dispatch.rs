@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 
 /// A service below a path.
 pub struct Mount {
@@ -38,7 +39,12 @@ pub struct Edge {
     mounts: Vec<Mount>,
     table: HashMap<(usize, usize), Vec<(Vec<Segment>, usize)>>,
     flood: Flood,
+    /// Uploads that may run at the same time.
+    pub(crate) uploads: Arc<Semaphore>,
 }
+
+/// How many uploads run at the same time.
+const UPLOADS: usize = 32;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Segment {
@@ -113,7 +119,7 @@ impl Edge {
                 parts.iter().map(|p| matches!(p, Segment::Param(_))).collect::<Vec<_>>()
             });
         }
-        Edge { cloud, identity, mounts, table, flood: Flood::default() }
+        Edge { cloud, identity, mounts, table, flood: Flood::default(), uploads: Arc::new(Semaphore::new(UPLOADS)) }
     }
 
     /// Every route with its mount's prefix, for coverage tests and documents.
@@ -195,7 +201,7 @@ impl Edge {
             return Err(Refusal::new(Refused::Unauthenticated, say).into());
         };
         if actor.scope == Scope::System && !listener.management {
-            let mut asked = Command::new(route.action.as_str(), actor, request);
+            let mut asked = Command::new(action_of(route), actor, request);
             asked.source = Some(head.source.clone());
             let say = "System-scoped tokens work on the management listener only.";
             return Err(self.cloud.reader.deny(&asked, Refusal::new(Refused::Forbidden, say)));

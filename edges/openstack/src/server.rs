@@ -3,7 +3,7 @@
 use crate::dispatch::{Edge, Head, In, Listener, Out};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::service::service_fn;
@@ -27,6 +27,9 @@ type Answer = Response<BoxBody<Bytes, io::Error>>;
 
 /// How long a peer may take for a TLS handshake or a request's head.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an upload may stand still: it holds a thread and one of a few places.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Serves a bound listener until the runtime ends.
 pub async fn serve(edge: Arc<Edge>, listener: Listener, socket: TcpListener,
@@ -94,20 +97,61 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
     let Ok((head, way)) = found else { return failed() };
     let way = match way {
         Ok(way) => way,
-        Err(out) => return respond(out),
+        Err(out) => {
+            drain(body).await;
+            return respond(out);
+        }
+    };
+    // An upload holds a thread for as long as its client likes: there are only so many.
+    let upload = match way.takes {
+        Takes::Stream => edge.uploads.clone().acquire_owned().await.ok(),
+        Takes::Json => None,
     };
     let input = match way.takes {
         Takes::Stream => In::Stream(stream_in(body)),
-        Takes::Json => match Limited::new(body, limits::BODY).collect().await {
-            Ok(whole) => In::Json(whole.to_bytes().to_vec()),
-            Err(_) => {
+        Takes::Json => match whole(body).await {
+            Ok(bytes) => In::Json(bytes),
+            Err(rest) => {
+                drain(rest).await;
                 let task = tokio::task::spawn_blocking(move || edge.too_large(&head, &way));
                 return task.await.map_or_else(|_| failed(), respond);
             }
         },
     };
     let task = tokio::task::spawn_blocking(move || edge.call(&listener, head, way, input));
-    task.await.map_or_else(|_| failed(), respond)
+    let answer = task.await.map_or_else(|_| failed(), respond);
+    drop(upload);
+    answer
+}
+
+/// A body of at most the allowed length, or what is left of a longer one.
+async fn whole(mut body: Incoming) -> Result<Vec<u8>, Incoming> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() + data.len() > limits::BODY {
+                return Err(body);
+            }
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Reads what a client still sends to a refused request, within bounds: a client that is cut off
+/// in the middle of its body never sees the answer.
+async fn drain(mut body: Incoming) {
+    let read = async {
+        let mut left: usize = 8 * limits::BODY;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(length);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
 }
 
 /// A route panicked: the process goes on, the caller gets an honest answer.
@@ -146,7 +190,16 @@ fn respond(out: Out) -> Answer {
 fn stream_in(mut body: Incoming) -> Box<dyn Read + Send> {
     let (sender, receiver) = channel::<io::Result<Bytes>>(8);
     tokio::spawn(async move {
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = match tokio::time::timeout(SILENCE, body.frame()).await {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return,
+                Err(_) => {
+                    let late = io::Error::new(io::ErrorKind::TimedOut, "the upload stands still");
+                    let _ = sender.send(Err(late)).await;
+                    return;
+                }
+            };
             let sent = match frame.map(Frame::into_data) {
                 Ok(Ok(data)) => sender.send(Ok(data)).await,
                 Ok(Err(_)) => continue,

@@ -60,7 +60,12 @@ pub enum Refused {
 impl Refusal {
     /// A refusal with its sentence.
     pub fn new(why: Refused, message: impl Into<String>) -> Refusal {
-        Refusal { why, message: message.into(), recorded: false }
+        let mut message: String = message.into();
+        if let Some((end, _)) = message.char_indices().nth(crate::limits::SENTENCE) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Refusal { why, message, recorded: false }
     }
 
     /// A wrong value. The sentence begins with the field's name.

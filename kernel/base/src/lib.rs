@@ -17,8 +17,11 @@ pub use time::Time;
 pub mod limits {
     /// Longest name of anything, in characters (Keystone and Neutron: 255).
     pub const NAME: usize = 255;
-    /// Longest description, in characters.
-    pub const DESCRIPTION: usize = 255;
+    /// Longest free text, in characters.
+    pub const TEXT: usize = 65_535;
+    /// Longest sentence of a refusal, in characters: it is written into the journal, and may hold
+    /// what the caller sent.
+    pub const SENTENCE: usize = 1000;
     /// Largest JSON body of a request, in bytes.
     pub const BODY: usize = 1 << 20;
     /// Largest user data of a server, base64 encoded (Nova: 65,535 bytes).

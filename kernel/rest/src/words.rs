@@ -38,8 +38,15 @@ impl<'a> Words<'a> {
     }
 
     fn wrong(&self, name: &str, what: &str) -> Failure {
-        let got = self.members.get(name).map(Value::to_string).unwrap_or_default();
-        let got: String = got.chars().take(60).collect();
+        // The sort of what came, never the value: it may be a secret, and the sentence is journaled.
+        let got = match self.members.get(name) {
+            None | Some(Value::Null) => "null",
+            Some(Value::Bool(_)) => "a boolean",
+            Some(Value::Number(_)) => "this number",
+            Some(Value::String(_)) => "this string",
+            Some(Value::Array(_)) => "an array",
+            Some(Value::Object(_)) => "an object",
+        };
         Refusal::invalid(name, format!("must be {what}, not {got}")).into()
     }
 
@@ -60,10 +67,15 @@ impl<'a> Words<'a> {
         self.text(name)?.ok_or_else(|| Refusal::invalid(name, "is required").into())
     }
 
-    /// Text of any length and content.
+    /// Text of any content, as long as a description may be.
     pub fn long_text(&self, name: &str) -> Result<Option<String>, Failure> {
+        let longest = jinyun_base::limits::TEXT;
         match self.value(name) {
             None => Ok(None),
+            Some(Value::String(s)) if s.chars().count() > longest => {
+                let say = format!("is longer than {longest} characters");
+                Err(Refusal::invalid(name, say).into())
+            }
             Some(Value::String(s)) => Ok(Some(s.clone())),
             Some(_) => Err(self.wrong(name, "a string")),
         }
@@ -111,7 +123,9 @@ impl<'a> Words<'a> {
         let Some(items) = self.array(name)? else { return Ok(None) };
         let texts: Option<Vec<String>> =
             items.iter().map(|v| v.as_str().map(String::from)).collect();
-        texts.map(Some).ok_or_else(|| self.wrong(name, "an array of strings"))
+        let texts = texts.ok_or_else(|| self.wrong(name, "an array of strings"))?;
+        texts.iter().try_for_each(|t| jinyun_base::check_name(name, t))?;
+        Ok(Some(texts))
     }
 
     /// An object.

@@ -168,10 +168,22 @@ fn create(call: &Call<'_>) -> Result<Reply, Failure> {
         "memory_mib": size("ram")?,
         "disk_gib": size("disk")?,
     });
+    let bad_id = "must be text of letters, digits, dots, dashes and underscores, or a number from 0";
     match words.value("id") {
-        Some(Value::Number(n)) => args["id"] = n.to_string().into(),
-        Some(Value::String(s)) if s != "auto" => args["id"] = s.clone().into(),
-        _ => {}
+        None => {}
+        Some(Value::String(s)) if s == "auto" => {}
+        Some(Value::Number(n)) if n.is_u64() => args["id"] = n.to_string().into(),
+        Some(Value::String(s))
+            if (1..=255).contains(&s.len())
+                && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) =>
+        {
+            args["id"] = s.clone().into();
+        }
+        Some(_) => return Err(Refusal::invalid("id", bad_id).into()),
+    }
+    if words.value("rxtx_factor").is_some_and(|v| v.as_f64() != Some(1.0)) {
+        let say = "must be 1.0: shares of bandwidth are not offered";
+        return Err(Refusal::invalid("rxtx_factor", say).into());
     }
     let row = call.run(call.command("compute:flavor:create").with(args))?.row;
     let row = row.ok_or_else(|| Fault::new("a creation returned no row"))?;

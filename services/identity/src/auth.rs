@@ -282,6 +282,7 @@ impl Identity {
     pub fn change_password(&self, call: &Call<'_>) -> Result<(), Failure> {
         let id = Id::new(call.param("id"));
         let words = call.words("user")?;
+        words.only(&["password", "original_password"])?;
         let text = |name: &'static str| -> Result<Secret<String>, Failure> {
             let text = words.long_text(name)?;
             Ok(Secret::new(text.ok_or_else(|| Refusal::invalid(name, "is required"))?))

@@ -36,8 +36,14 @@ impl Resource for Domain {
         &spec.name
     }
 
-    fn check(new: &DomainSpec, _: Option<&DomainSpec>, _: &Place, _: &mut View<'_>)
+    fn check(new: &DomainSpec, old: Option<&DomainSpec>, at: &Place, _: &mut View<'_>)
         -> Result<(), Failure> {
+        let changed = old.is_some_and(|o| o.name != new.name || o.enabled != new.enabled);
+        if changed && at.id.as_str() == PROVIDER {
+            // Closed to its staff, nobody could open it again.
+            let say = "The provider's own domain keeps its name and stays enabled.";
+            return Err(Refusal::conflict(say).into());
+        }
         if new.name.trim().is_empty() {
             return Err(Refusal::invalid("name", "is empty").into());
         }

@@ -39,6 +39,10 @@ impl Shape for Domain {
     fn create(call: &Call<'_>) -> Result<Command, Failure> {
         let words = call.words("domain")?;
         words.only(&["name", "description", "enabled", "options", "tags"])?;
+        words.object("options")?;
+        if words.texts("tags")?.is_some_and(|t| !t.is_empty()) {
+            return Err(Refusal::invalid("tags", "of domains are not offered").into());
+        }
         Ok(call.command("identity:domain:create").with(json!({
             "name": words.need("name")?,
             "description": words.long_text("description")?.unwrap_or_default(),
@@ -49,6 +53,7 @@ impl Shape for Domain {
     fn update(call: &Call<'_>, _: &Have<Domain>) -> Result<Command, Failure> {
         let words = call.words("domain")?;
         words.only(&["id", "name", "description", "enabled", "options"])?;
+        words.object("options")?;
         let mut patch = json!({});
         if let Some(name) = words.text("name")? {
             patch["name"] = name.into();
@@ -80,6 +85,7 @@ impl Shape for Project {
         let words = call.words("project")?;
         words.only(&["name", "description", "enabled", "domain_id", "parent_id", "is_domain",
             "tags", "options"])?;
+        words.object("options")?;
         let domain = words.text("domain_id")?.map(Id::new)
             .or_else(|| call.actor.domain_of_scope().cloned())
             .ok_or_else(|| Refusal::invalid("domain_id", "is required"))?;
@@ -104,6 +110,7 @@ impl Shape for Project {
     fn update(call: &Call<'_>, _: &Have<Project>) -> Result<Command, Failure> {
         let words = call.words("project")?;
         words.only(&["id", "name", "description", "enabled", "tags", "options"])?;
+        words.object("options")?;
         let mut patch = json!({});
         if let Some(name) = words.text("name")? {
             patch["name"] = name.into();
@@ -143,6 +150,7 @@ impl Shape for User {
         let words = call.words("user")?;
         words.only(&["name", "description", "email", "enabled", "domain_id", "password",
             "default_project_id", "options"])?;
+        words.object("options")?;
         let domain = words.text("domain_id")?.map(Id::new)
             .or_else(|| call.actor.domain_of_scope().cloned())
             .unwrap_or_else(|| PROVIDER.into());
@@ -162,6 +170,7 @@ impl Shape for User {
         let words = call.words("user")?;
         words.only(&["id", "name", "description", "email", "enabled", "password",
             "default_project_id", "options"])?;
+        words.object("options")?;
         let mut patch = json!({});
         if let Some(name) = words.text("name")? {
             patch["name"] = name.into();
@@ -214,6 +223,10 @@ impl Shape for Limit {
             Refusal::invalid("limits", "must be an array with one object: one limit a request")
         })?;
         let words = jinyun_rest::Words::new("limits", members);
+        words.only(&["resource_name", "resource_limit", "project_id", "service_id", "region_id",
+            "domain_id", "description"])?;
+        // Before anything is looked up: whoever may not, learns nothing of what there is.
+        call.cloud.reader.allow(&call.command("identity:limit:create"), &Default::default())?;
         let item = words.need("resource_name")?;
         if call.cloud.reader.registry().default_limit(&item).is_none() {
             return Err(Refusal::invalid("resource_name", format!("`{item}` is no quota item")).into());
@@ -521,6 +534,12 @@ fn command_at(call: &Call<'_>, verb: &str, spec: &AssignmentSpec) -> Result<Comm
         Scoped::Domain(d) => Some(d.clone()),
         Scoped::Project(p) => call.view(|v| v.get::<Project>(p))?.map(|p| p.domain),
     };
+    // Another institution's project is not there, exactly as one that does not exist.
+    let own = call.actor.domain_of_scope();
+    let staff = call.actor.duty.is_some();
+    if let (Scoped::Project(p), false) = (&spec.scope, staff || home.as_ref() == own) {
+        return Err(Refusal::not_found("project", p).into());
+    }
     let args = serde_json::to_value(spec).map_err(|e| Fault::new(e.to_string()))?;
     let mut command = call.command(format!("identity:assignment:{verb}")).with(args);
     command.domain = home;

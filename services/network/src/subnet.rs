@@ -226,6 +226,9 @@ fn args(words: &Words<'_>) -> Result<Args, Failure> {
     if words.has("gateway_ip") {
         let gateway = words.text("gateway_ip")?;
         let gateway = gateway.map(|g| parse::<Ipv4Addr>("gateway_ip", &g, IP)).transpose()?;
+        if gateway.is_some_and(|g| g.is_unspecified()) {
+            return Err(Refusal::invalid("gateway_ip", "is no host's address").into());
+        }
         args.insert("gateway".into(), json!(gateway));
     }
     if let Some(items) = words.array("allocation_pools")? {

@@ -184,7 +184,16 @@ fn act(call: &Call<'_>, console: &Console) -> Result<Reply, Failure> {
 fn output(call: &Call<'_>, words: &Value, console: &Console) -> Result<Reply, Failure> {
     let asked = call.command("compute:server:console").on(call.param("id"));
     let have: Have<Server> = call.cloud.reader.show(&asked)?;
-    let lines = match words.get("length") {
+    let members = match words {
+        Value::Null => serde_json::Map::new(),
+        Value::Object(members) => members.clone(),
+        _ => {
+            let say = "must be an object or null";
+            return Err(Refusal::invalid("os-getConsoleOutput", say).into());
+        }
+    };
+    jinyun_rest::Words::new("os-getConsoleOutput", &members).only(&["length"])?;
+    let lines = match members.get("length") {
         None | Some(Value::Null) => None,
         Some(length) => {
             let n = length.as_i64().or_else(|| length.as_str().and_then(|t| t.parse().ok()));
