@@ -119,7 +119,8 @@ impl Edge {
                 parts.iter().map(|p| matches!(p, Segment::Param(_))).collect::<Vec<_>>()
             });
         }
-        Edge { cloud, identity, mounts, table, flood: Flood::default(), uploads: Arc::new(Semaphore::new(UPLOADS)) }
+        let uploads = Arc::new(Semaphore::new(UPLOADS));
+        Edge { cloud, identity, mounts, table, flood: Flood::default(), uploads }
     }
 
     /// Every route with its mount's prefix, for coverage tests and documents.
