@@ -137,7 +137,8 @@ fn choose(report: &mut Report, options: &Options) -> Result<(), Fault> {
     if let Some(id) = &options.clause {
         // A whole clause, or all that begin with it: `7.2.5` is what `7.2.5-B-a` is part of.
         let below = |other: &str| {
-            other.strip_prefix(id.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+            let rest = other.strip_prefix(id.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
         };
         report.clauses.retain(|s| below(&s.clause.id));
         if report.clauses.is_empty() {

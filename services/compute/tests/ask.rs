@@ -99,7 +99,7 @@ fn bodies() {
         ("user data, compressed", json!({ "user_data": "H4sI/w==" }),
             "invalid: user_data must be text (UTF-8) after decoding: give it uncompressed"),
         ("much user data", json!({ "user_data": "A".repeat(65_536) }),
-            "invalid: user_data is longer than 65535 bytes (encoded)"),
+            "invalid: user_data is longer than 65535 characters"),
     ];
     for (what, more, expect) in cases {
         assert_eq!(told(more), expect, "{what}");
