@@ -12,8 +12,8 @@ CPU is user and system time of the whole control process by the kernel's account
 process is at rest again: what the driver and the simulated host do after the answer is in it, the client is not."""
 
 import argparse
-import base64
 import contextlib
+import fcntl
 import json
 import multiprocessing
 import os
@@ -21,6 +21,7 @@ import secrets
 import signal
 import ssl
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[0] = os.path.join(os.path.dirname(HERE), "tests")
 
 import http.client  # noqa: E402
-from cloud import Failed, Instance, expect, until  # noqa: E402
+from cloud import Failed, Instance, expect, inside, until  # noqa: E402
 
 HEADERS = {"Content-Type": "application/json"}
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -311,13 +312,13 @@ def requests(args):
             load(cloud, "POST /v2.0/ports", clients, count, ports)
         for clients in (1, 8):
             load(cloud, "POST /v2.0/security-group-rules", clients, count, rules(clients))
-        servers(args, cloud, auth, post, get, networks)
+        with_servers(args, cloud, auth, post, get, networks)
         cloud.memory("after these loads, at once")
         time.sleep(REST)
         cloud.memory(f"after these loads and {REST} s of rest")
 
 
-def servers(args, cloud, auth, post, get, networks):
+def with_servers(args, cloud, auth, post, get, networks):
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(1 << 20)
         image = cloud.image(file.name, "raw")
@@ -410,6 +411,121 @@ def start(args):
             figures(f"hosts {hosts}: stop, up, token", times)
 
 
+# A server and the same by hand -----------------------------------------------------------------------------------------
+
+LUKS = ("encrypt.format=luks,encrypt.key-secret=s0,encrypt.cipher-alg=aes-256,encrypt.cipher-mode=xts,"
+        "encrypt.iter-time=20")
+
+
+def speaks(path, begin, seconds=120):
+    """Seconds from `begin` until the guest on this console says that SSH answers, and its own uptime by then."""
+    while time.monotonic() < begin + seconds:
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            for line in file.read().split(b"\n")[:-1]:
+                if line.startswith(b"JY ssh-up"):
+                    return time.monotonic() - begin, float(line.split()[-1])
+        time.sleep(0.005)
+    raise Failed(f"no SSH within {seconds} s", said=path)
+
+
+def by_hand(args, where, space, tap, mac):
+    """Disk and guest as the agent makes them, by qemu-img and QEMU alone, without confinement. Returns seconds until
+    QEMU is started, until SSH answers, and the guest's uptime by then."""
+    disk, key, console = (f"{where}/{name}" for name in ("disk.qcow2", "key", "console.log"))
+    for path in (disk, console):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
+    with open(key, "w", encoding="ascii", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+        file.write(secrets.token_hex(32))
+    secret = f"secret,id=s0,file={key}"
+    begin = time.monotonic()
+    while True:  # on an idle machine qemu-img sometimes cannot calibrate its key derivation
+        done = subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "--object", secret, "-o", LUKS, disk, "1G"],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode == 0:
+            break
+        expect("accurate CPU usage" in done.stderr, "qemu-img create failed", said=done.stderr)
+    target = f"driver=qcow2,encrypt.format=luks,encrypt.key-secret=s0,file.driver=file,file.filename={disk}"
+    subprocess.run(["qemu-img", "convert", "-n", "--target-is-zero", "-t", "writeback", "-T", "writeback", "--object",
+                    secret, "--image-opts", "--target-image-opts",
+                    f"driver=qcow2,file.driver=file,file.filename={args.image}", target], check=True)
+
+    def open_tap():
+        fd = os.open("/dev/net/tun", os.O_RDWR)
+        # IFF_TAP, IFF_NO_PI, IFF_VNET_HDR
+        fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", tap.encode(), 0x2 | 0x1000 | 0x4000))
+        return fd
+    fd = inside(space, open_tap)
+    words = ["qemu-system-x86_64", "-name", "by-hand", "-machine", "q35,dump-guest-core=off,mem-merge=off", "-accel",
+             "tcg,tb-size=64", "-cpu", "max", "-m", "128", "-smp", "1", "-display", "none", "-sandbox",
+             "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", "-boot", "strict=on",
+             "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console", "-device", "virtio-rng-pci"]
+    for slot in range(16):
+        words += ["-device", f"pcie-root-port,id=rp{slot},chassis={slot},slot={slot},io-reserve=0"]
+    words += ["-nodefaults", "-no-user-config", "-object", secret, "-blockdev", "node-name=disk,discard=unmap," + target,
+              "-device", "virtio-blk-pci,drive=disk,bus=rp0,bootindex=1", "-netdev", f"tap,id=net,fd={fd},vhost=off",
+              "-device", f"virtio-net-pci,netdev=net,bus=rp1,mac={mac},romfile="]
+    started = time.monotonic() - begin
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[fd]) as qemu:
+        os.close(fd)
+        try:
+            return started, *speaks(console, begin)
+        finally:
+            qemu.kill()
+
+
+def servers(args):
+    """A server through the API, and the same disk and guest by hand on the tap of a stopped server, in turn."""
+    expect(args.image, "give the guest's image with --image")
+    with Cloud(args, "real") as cloud, tempfile.TemporaryDirectory() as where:
+        cloud.found()
+        image, tiny, net = cloud.image(args.image, "qcow2"), cloud.flavor("m1.tiny"), cloud.network("n", "10.0.0.0/24")
+        guests = f"{cloud.state}/host/guests"
+
+        def server(name):
+            """Seconds until the answer, until QEMU is started, until SSH answers; the guest's uptime by then."""
+            begin = time.monotonic()
+            ident = cloud.ask("POST", "/compute/v2.1/servers", {"server": {"name": name, "imageRef": image,
+                              "flavorRef": tiny, "networks": [{"uuid": net}]}})["server"]["id"]
+            answered, console = time.monotonic() - begin, f"{guests}/{ident}/console.log"
+            until("QEMU is started", 120, lambda: os.path.exists(console), 0.002)
+            started = time.monotonic() - begin
+            return ident, answered, started, *speaks(console, begin)
+        own = lambda: sum(cpu(pid) for word, pid in cloud.family().items() if word != "supervise")
+        first = server("lender")[0]
+        cloud.ask("POST", f"/compute/v2.1/servers/{first}/action", {"os-stop": None})
+        until("the lender is off", 60, lambda: first not in cloud.guests())
+        port = cloud.ask("GET", f"/compute/v2.1/servers/{first}/os-interface")["interfaceAttachments"][0]
+        space = cloud.spaces("n")[0]
+        links = json.loads(subprocess.run(["ip", "-n", space, "-j", "link"], check=True, capture_output=True).stdout)
+        tap = next(link["ifname"] for link in links if link["ifname"] != "lo")
+        api, hand, used = [], [], []
+        say("| pair | API: answer | QEMU starts | SSH | uptime | by hand: QEMU starts | SSH | uptime | difference | load |")
+        say("|---|---|---|---|---|---|---|---|---|---|")
+        for pair in range(args.runs):
+            time.sleep(1)
+            others, before = os.getloadavg()[0], own()
+            ident, *took = server(f"server-{pair}")
+            used.append(own() - before)
+            api.append(took)
+            cloud.ask("DELETE", f"/compute/v2.1/servers/{ident}")
+            until("the server is gone", 60, lambda: not cloud.guests() and ident not in os.listdir(guests))
+            time.sleep(1)
+            hand.append(by_hand(args, where, space, tap, port["mac_addr"]))
+            cells = [f"{n:.3f}" for n in (*took, *hand[-1], took[2] - hand[-1][1])]
+            say(f"| {pair + 1} | {' | '.join(cells)} | {others:.1f} |")
+        middle = statistics.median
+        say(f"medians: API {middle(a[2] for a in api):.3f} s, by hand {middle(h[1] for h in hand):.3f} s, of the "
+            f"differences {middle(a[2] - h[1] for a, h in zip(api, hand)):.3f} s")
+        say(f"until QEMU starts: API {middle(a[1] for a in api):.3f} s, by hand {middle(h[0] for h in hand):.3f} s, of "
+            f"the differences {middle(a[1] - h[0] for a, h in zip(api, hand)):.3f} s")
+        say(f"from QEMU's start to SSH: API {middle(a[2] - a[1] for a in api):.3f} s, by hand "
+            f"{middle(h[1] - h[0] for h in hand):.3f} s, of the differences "
+            f"{middle(a[2] - a[1] - h[1] + h[0] for a, h in zip(api, hand)):.3f} s")
+        say(f"CPU of control process and agent for one server until SSH: {middle(used) * 1000:.0f} ms (of qemu-img and "
+            "QEMU: not counted)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--binary", default="target/release/jinyun")
@@ -420,9 +536,10 @@ def main():
     parser.add_argument("--servers", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--image", help="guest image, built by images/guest/build")
-    whats = {"requests": requests, "memory": memory, "start": start}
+    whats = {"requests": requests, "memory": memory, "start": start, "servers": servers}
     parser.add_argument("what", choices=whats)
     args = parser.parse_args()
+    args.image = args.image and os.path.abspath(args.image)
     args.binary = os.path.abspath(args.binary)
     try:
         whats[args.what](args)

@@ -759,6 +759,19 @@ class Sweep:
             self.check(f"HTTP: {what}", line.startswith(b"HTTP/1.1 ") and line.split()[1] in want.split(),
                        repr(got[:200]), "HTTP")
 
+        # A body that breaks off is no request, even if what came of it reads like one.
+        whole = b'{"network": {"name": "cut-off"}}'
+        head = f"POST /network/v2.0/networks HTTP/1.1\r\n{host}{token}".encode()
+        for text in (head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\nzz\r\n" % (len(whole), whole),
+                     head + b"Content-Length: 500\r\n\r\n" + whole):
+            with wire.open(at) as made:
+                made.sendall(text)
+        end = time.monotonic() + 1
+        made = []
+        while time.monotonic() < end and not made:
+            made = w.must("ann", "GET", "/network/v2.0/networks?name=cut-off")["networks"]
+        self.check("HTTP: a body that broke off is not carried out", not made, str(made))
+
     def floods(self):
         """many at a time who never end, and many who guess: nobody else waits for them"""
         w, at = self.world, self.world.instance.tenants
@@ -766,7 +779,12 @@ class Sweep:
         body = json.dumps(login(w.users["bob"] | {"password": "Jy1-wrong-wrong"})).encode()
         uploads = [w.make("some", "/image/v2/images", None, "bob", disk_format="raw",
                           container_format="bare") for _ in range(80)]
+        large = w.make("large", "/image/v2/images", None, "bob", disk_format="raw", container_format="bare")
+        w.must("bob", "PUT", f"/image/v2/images/{large}/file", bytes(16 << 20),
+               {"Content-Type": "application/octet-stream"})
         for what, requests in (
+                ("unread downloads",
+                 [f"GET /image/v2/images/{large}/file HTTP/1.1\r\n{host}{token}\r\n".encode()] * 150),
                 ("unfinished bodies",
                  [f"POST /network/v2.0/networks HTTP/1.1\r\n{host}{token}Content-Length: 100\r\n\r\n{{".encode()] * 80),
                 ("unfinished uploads",
@@ -805,7 +823,7 @@ class Sweep:
         """Whether another request is answered on a connection where one was refused before its body had come."""
         wire, at = self.world.wire, self.world.instance.tenants
         try:
-            with wire.open(at, 5) as made:
+            with wire.open(at, 20) as made:
                 made.sendall(f"{line} HTTP/1.1\r\n{head}Content-Length: 20\r\n\r\n".encode())
                 first = http.client.HTTPResponse(made)
                 first.begin()

@@ -41,10 +41,16 @@ pub struct Edge {
     flood: Flood,
     /// Uploads that may run at the same time.
     pub(crate) uploads: Arc<Semaphore>,
+    /// Requests without a token that may run at the same time.
+    pub(crate) strangers: Arc<Semaphore>,
 }
 
 /// How many uploads run at the same time.
 const UPLOADS: usize = 32;
+/// How many requests without a token run at the same time.
+const STRANGERS: usize = 16;
+/// Longest parameter of a path or a query.
+const PARAM: usize = 1024;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Segment {
@@ -75,6 +81,13 @@ pub(crate) struct Way {
     actor: Actor,
     pub takes: Takes,
     pub request: String,
+}
+
+impl Way {
+    /// Whether nobody has said yet who asks.
+    pub fn stranger(&self) -> bool {
+        self.actor.kind == jinyun_policy::ActorKind::Nobody
+    }
 }
 
 /// A rendered answer.
@@ -120,7 +133,8 @@ impl Edge {
             });
         }
         let uploads = Arc::new(Semaphore::new(UPLOADS));
-        Edge { cloud, identity, mounts, table, flood: Flood::default(), uploads }
+        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        Edge { cloud, identity, mounts, table, flood: Flood::default(), uploads, strangers }
     }
 
     /// Every route with its mount's prefix, for coverage tests and documents.
@@ -180,7 +194,11 @@ impl Edge {
             Ok(actor) => actor,
             Err(failure) => return Err(self.refuse(dialect, &failure, &request)),
         };
-        Ok(Way { mount, route, params, actor, takes: entry.takes, request })
+        let mut way = Way { mount, route, params, actor, takes: entry.takes, request };
+        match strange(&mut way, head) {
+            None => Ok(way),
+            Some(refusal) => Err(self.refused_early(head, &way, refusal)),
+        }
     }
 
     fn who(&self, listener: &Listener, head: &Head, route: &Route, request: &str)
@@ -263,6 +281,12 @@ impl Edge {
         self.refuse(mount.dialect, &failure, &way.request)
     }
 
+    /// "It broke off", on record.
+    pub(crate) fn broke_off(&self, head: &Head, way: &Way) -> Out {
+        let say = "The body broke off before its end: nothing was done.";
+        self.refused_early(head, way, Refusal::new(Refused::Invalid("body".into()), say))
+    }
+
     /// "Too large", on record.
     pub(crate) fn too_large(&self, head: &Head, way: &Way) -> Out {
         let say = format!("The body is larger than {} bytes.", limits::BODY);
@@ -287,6 +311,19 @@ impl Edge {
             self.cloud.handle.send(Job::Refused { command: Box::new(command), refusal }, |_| {});
         }
     }
+}
+
+/// Parameters that no thing has, and that no database should be asked for. They do not go into the
+/// journal either.
+fn strange(way: &mut Way, head: &Head) -> Option<Refusal> {
+    let odd = |text: &str| text.len() > PARAM || text.chars().any(char::is_control);
+    if way.params.iter().any(|(_, v)| odd(v)) {
+        way.params.clear();
+        return Some(Refusal::new(Refused::NotFound, "The resource could not be found."));
+    }
+    let (name, _) = query(&head.query).into_iter().find(|(n, v)| odd(n) || odd(v))?;
+    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    Some(Refusal::invalid(&name, "is too long or holds a control character"))
 }
 
 /// What a refusal of a route is journaled as.

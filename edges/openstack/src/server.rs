@@ -98,20 +98,32 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
     let way = match way {
         Ok(way) => way,
         Err(out) => {
-            drain(body).await;
-            return respond(out);
+            let all = drain(body).await;
+            let mut answer = respond(out);
+            if !all {
+                let close = hyper::header::HeaderValue::from_static("close");
+                answer.headers_mut().insert(hyper::header::CONNECTION, close);
+            }
+            return answer;
         }
     };
     // An upload holds a thread for as long as its client likes: there are only so many.
-    let upload = match way.takes {
+    let held = match way.takes {
         Takes::Stream => edge.uploads.clone().acquire_owned().await.ok(),
+        // Whoever has no token yet shares a few threads: a flood of logins leaves the others free.
+        Takes::Json if way.stranger() => edge.strangers.clone().acquire_owned().await.ok(),
         Takes::Json => None,
     };
     let input = match way.takes {
         Takes::Stream => In::Stream(stream_in(body)),
         Takes::Json => match whole(body).await {
-            Ok(bytes) => In::Json(bytes),
-            Err(rest) => {
+            Whole::All(bytes) => In::Json(bytes),
+            // What broke off may mean anything: it is not carried out.
+            Whole::BrokeOff => {
+                let task = tokio::task::spawn_blocking(move || edge.broke_off(&head, &way));
+                return task.await.map_or_else(|_| failed(), respond);
+            }
+            Whole::TooLong(rest) => {
                 drain(rest).await;
                 let task = tokio::task::spawn_blocking(move || edge.too_large(&head, &way));
                 return task.await.map_or_else(|_| failed(), respond);
@@ -120,38 +132,53 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
     };
     let task = tokio::task::spawn_blocking(move || edge.call(&listener, head, way, input));
     let answer = task.await.map_or_else(|_| failed(), respond);
-    drop(upload);
+    drop(held);
     answer
 }
 
-/// A body of at most the allowed length, or what is left of a longer one.
-async fn whole(mut body: Incoming) -> Result<Vec<u8>, Incoming> {
+/// What came of reading a body.
+enum Whole {
+    /// All of it.
+    All(Vec<u8>),
+    /// It is longer than allowed; the rest has not been read.
+    TooLong(Incoming),
+    /// The connection or its framing broke in the middle.
+    BrokeOff,
+}
+
+/// A body of at most the allowed length.
+async fn whole(mut body: Incoming) -> Whole {
     let mut bytes = Vec::new();
-    while let Some(Ok(frame)) = body.frame().await {
-        if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > limits::BODY {
-                return Err(body);
+    loop {
+        match body.frame().await {
+            None => return Whole::All(bytes),
+            Some(Err(_)) => return Whole::BrokeOff,
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                if bytes.len() + data.len() > limits::BODY {
+                    return Whole::TooLong(body);
+                }
+                bytes.extend_from_slice(&data);
             }
-            bytes.extend_from_slice(&data);
         }
     }
-    Ok(bytes)
 }
 
 /// Reads what a client still sends to a refused request, within bounds: a client that is cut off
-/// in the middle of its body never sees the answer.
-async fn drain(mut body: Incoming) {
+/// in the middle of its body never sees the answer. Whether it was all of it.
+async fn drain(mut body: Incoming) -> bool {
     let read = async {
         let mut left: usize = 8 * limits::BODY;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, Bytes::len);
             left = left.saturating_sub(length);
             if left == 0 {
-                return;
+                return false;
             }
         }
+        true
     };
-    let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
+    tokio::time::timeout(Duration::from_secs(5), read).await.unwrap_or(false)
 }
 
 /// A route panicked: the process goes on, the caller gets an honest answer.
@@ -206,6 +233,8 @@ fn stream_in(mut body: Incoming) -> Box<dyn Read + Send> {
                 Err(e) => sender.send(Err(io::Error::other(e))).await,
             };
             if sent.is_err() {
+                // The route has answered without reading on.
+                drain(body).await;
                 return;
             }
         }
@@ -232,26 +261,32 @@ impl Read for Pull {
     }
 }
 
-/// A file as a body, read on a blocking thread.
+/// A file as a body. Chunks are read as the client takes them: a client that takes nothing holds a
+/// descriptor, never a thread.
 fn stream_out(path: std::path::PathBuf) -> BoxBody<Bytes, io::Error> {
-    let (sender, receiver) = channel::<io::Result<Frame<Bytes>>>(4);
-    tokio::task::spawn_blocking(move || {
-        let mut file = match std::fs::File::open(path) {
-            Ok(file) => file,
-            Err(e) => return drop(sender.blocking_send(Err(e))),
+    let (sender, receiver) = channel::<io::Result<Frame<Bytes>>>(2);
+    tokio::spawn(async move {
+        let mut file = match tokio::task::spawn_blocking(|| std::fs::File::open(path)).await {
+            Ok(Ok(file)) => file,
+            Ok(Err(e)) => return drop(sender.send(Err(e)).await),
+            Err(_) => return,
         };
         loop {
-            let mut chunk = vec![0; 256 << 10];
-            let sent = match file.read(&mut chunk) {
-                Ok(0) => return,
-                Ok(n) => {
+            let Ok(place) = sender.reserve().await else { return };
+            let read = tokio::task::spawn_blocking(move || {
+                let mut chunk = vec![0; 256 << 10];
+                let n = file.read(&mut chunk);
+                (file, n.map(|n| {
                     chunk.truncate(n);
-                    sender.blocking_send(Ok(Frame::data(chunk.into())))
-                }
-                Err(e) => sender.blocking_send(Err(e)),
-            };
-            if sent.is_err() {
-                return;
+                    chunk
+                }))
+            }).await;
+            let Ok((back, chunk)) = read else { return };
+            file = back;
+            match chunk {
+                Ok(chunk) if chunk.is_empty() => return,
+                Ok(chunk) => place.send(Ok(Frame::data(chunk.into()))),
+                Err(e) => return place.send(Err(e)),
             }
         }
     });

@@ -117,7 +117,7 @@ pub struct StatusReport {
 }
 
 /// What the writer does.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Job {
     /// Run a command.
     Command(Box<Command>),

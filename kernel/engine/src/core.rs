@@ -62,11 +62,10 @@ impl Core {
             .unwrap_or_else(|| Err(Fault::new("the group returned no answer").into()))
     }
 
-    /// Runs a group of jobs in one transaction. If it cannot be committed, none of them happened
-    /// and each answer says so.
+    /// Runs a group of jobs in one transaction. If it cannot be committed, none of them happened:
+    /// each is tried once more by itself, and its answer says what came of that.
     pub fn run(&mut self, jobs: Vec<Job>, now: Time) -> Vec<Result<Answer, Failure>> {
-        let count = jobs.len();
-        match self.group(jobs, now) {
+        match self.group(&jobs, now) {
             Ok(answers) => {
                 let effects: Vec<Effect> = answers.iter().flatten()
                     .flat_map(|a| a.effects.iter().cloned()).collect();
@@ -76,20 +75,23 @@ impl Core {
                 answers
             }
             Err(fault) => {
-                let say = fault.to_string();
                 // The connection itself may be gone; then the next group says so again.
                 let _ = self.writer.abandon();
-                (0..count).map(|_| Err(Fault::new(say.clone()).into())).collect()
+                if jobs.len() == 1 {
+                    return vec![Err(fault.into())];
+                }
+                // One that cannot be carried out must not take the others with it.
+                jobs.into_iter().flat_map(|job| self.run(vec![job], now)).collect()
             }
         }
     }
 
-    fn group(&mut self, jobs: Vec<Job>, now: Time)
+    fn group(&mut self, jobs: &[Job], now: Time)
         -> Result<Vec<Result<Answer, Failure>>, Fault> {
         self.writer.begin()?;
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            answers.push(match self.job(job, now) {
+            answers.push(match self.job(job.clone(), now) {
                 Err(Failure::Fault(fault)) => return Err(fault),
                 other => other,
             });

@@ -125,21 +125,28 @@ impl Identity {
     /// `POST /v3/auth/tokens`.
     pub fn sign_in(&self, call: &Call<'_>) -> Result<Signed, Failure> {
         let auth = call.words("auth")?;
+        auth.only(&["identity", "scope"])?;
         let identity = auth.object("identity")?
             .ok_or_else(|| Refusal::invalid("identity", "is required"))?;
         let methods = identity.texts("methods")?
             .ok_or_else(|| Refusal::invalid("methods", "is required"))?;
+        identity.only(&["methods", "password", "token"])?;
+        // A method that is asked for and not checked would be a promise that nobody keeps.
+        if let Some(other) = methods.iter().find(|m| !["password", "token"].contains(&m.as_str())) {
+            let say = format!("`{other}` is not offered: use password or token");
+            return Err(self.deny(call, None, Refusal::invalid("methods", say)));
+        }
+        if methods.len() > 1 {
+            let say = "must hold one method: more than one at a time is not offered";
+            return Err(self.deny(call, None, Refusal::invalid("methods", say)));
+        }
         let (user, parent) = match methods.first().map(String::as_str) {
             Some("password") => (self.by_password(call, &identity)?, None),
             Some("token") => {
                 let token = self.by_token(call, &identity)?;
                 (token.user.clone(), Some(token))
             }
-            Some(other) => {
-                let say = format!("`{other}` is not offered: use password or token");
-                return Err(self.deny(call, None, Refusal::invalid("methods", say)));
-            }
-            None => return Err(Refusal::invalid("methods", "is empty").into()),
+            _ => return Err(Refusal::invalid("methods", "is empty").into()),
         };
         let scope = self.scope(call, &auth, &user)?;
         let mut names = vec![methods[0].clone()];
@@ -181,6 +188,7 @@ impl Identity {
         let need = |what| Refusal::invalid(what, "is required");
         let user = identity.object("password")?.ok_or_else(|| need("password"))?
             .object("user")?.ok_or_else(|| need("user"))?;
+        user.only(&["id", "name", "domain", "password"])?;
         let password = Secret::new(
             user.long_text("password")?.ok_or_else(|| need("password"))?
         );
@@ -248,7 +256,11 @@ impl Identity {
             Some(_) => auth.object("scope")?
                 .ok_or_else(|| Refusal::invalid("scope", "must be an object"))?,
         };
-        let scope = if asked.has("system") {
+        asked.only(&["system", "domain", "project"])?;
+        let scope = if let Some(system) = asked.object("system")? {
+            if system.flag("all")? != Some(true) {
+                return Err(Refusal::invalid("system", "must be {\"all\": true}").into());
+            }
             Some(Scoped::System)
         } else if let Some(domain) = asked.object("domain")? {
             self.find_domain(&domain)?.map(Scoped::Domain)

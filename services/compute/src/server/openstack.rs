@@ -172,6 +172,7 @@ fn act(call: &Call<'_>, console: &Console) -> Result<Reply, Failure> {
         other => {
             // Whoever may not see the server does not learn what is offered for it.
             call.show::<Server>(id)?;
+            let other: String = other.chars().take(60).collect();
             return Err(Refusal::new(Refused::NotOffered, format!(
                 "The action {other} is not offered. Offered are os-start, os-stop and \
                  os-getConsoleOutput."
