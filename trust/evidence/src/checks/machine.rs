@@ -114,7 +114,7 @@ pub(super) fn tls_only(world: &World) -> Found {
     match &world.sockets {
         Ok(sockets) => {
             let known = |s: &std::net::SocketAddr| world.listeners.iter().any(|l| l.address == *s);
-            for socket in sockets.iter().filter(|s| !known(*s)) {
+            for socket in sockets.iter().filter(|s| !known(s)) {
                 wrong.push(format!("the control process listens on {socket} too"));
             }
         }
