@@ -37,10 +37,11 @@ from cloud import Failed, Instance, expect, inside, until  # noqa: E402
 HEADERS = {"Content-Type": "application/json"}
 TICKS = os.sysconf("SC_CLK_TCK")
 REST = 20  # seconds
+LISTS = 400  # requests of each load of long lists
 
 
-def say(*words):
-    print(*words, flush=True)
+def say(*words, sep=" "):
+    print(*words, sep=sep, flush=True)
 
 
 def password():
@@ -79,7 +80,10 @@ class Cloud(Instance):
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
+        if kind:
+            with contextlib.suppress(OSError), open(f"{self.state}/log", encoding="utf-8", errors="replace") as file:
+                say("--- the end of the instance's log", *file.read().splitlines()[-20:], "---", sep="\n")
         self.jinyun("down")
 
     def enter(self, user, first):
@@ -345,7 +349,7 @@ def with_servers(args, cloud, auth, post, get, networks):
     active(count)
     detail = get("/compute/v2.1/servers/detail", auth)
     for clients in (1, 8):
-        load(cloud, f"GET /v2.1/servers/detail, {count} servers without ports", clients, max(count // 10, args.count // 10),
+        load(cloud, f"GET /v2.1/servers/detail, {count} servers without ports", clients, LISTS,
              detail)
     load(cloud, f"POST /v2.0/networks, {count} servers on the host", 8, args.count, networks)
     for clients in (1, 8):
@@ -360,7 +364,7 @@ def with_servers(args, cloud, auth, post, get, networks):
     active(count)
     for clients in (1, 8):
         load(cloud, f"GET /v2.1/servers/detail, {count} servers with a port each", clients,
-             max(count // 10, args.count // 10), detail)
+             LISTS, detail)
 
 
 # Memory, start --------------------------------------------------------------------------------------------------------
