@@ -65,6 +65,9 @@ fn time(call: &Call<'_>, name: &str) -> Result<Option<Time>, Failure> {
     Ok(Some(time.ok_or_else(|| Refusal::invalid(name, say))?))
 }
 
+/// Up to so many servers' ports are read one by one.
+const FEW: usize = 8;
+
 fn many(call: &Call<'_>, detail: bool) -> Result<Reply, Failure> {
     let asks = |name: &str| {
         call.ask(name).is_some_and(|w| !["", "0", "false"].contains(&w.to_lowercase().as_str()))
@@ -94,8 +97,11 @@ fn many(call: &Call<'_>, detail: bool) -> Result<Reply, Failure> {
     if !detail {
         return Ok(page.reply("servers", |have| show::brief(have, call)));
     }
-    let mut names = Names::default();
     let shown: Vec<Value> = call.view(|view| {
+        let mut names = match page.items().len() {
+            0..=FEW => Names::default(),
+            _ => Names::of_project(view, &project)?,
+        };
         page.items().iter().map(|have| show::full(have, call, view, &mut names)).collect()
     })?;
     Ok(page.shown("servers", shown))
