@@ -90,6 +90,20 @@ impl Way {
     }
 }
 
+/// Why there is no route.
+enum Lost {
+    Mount,
+    Path,
+    Method,
+}
+
+/// A request's id.
+fn request() -> String {
+    let mut id = [0u8; 16];
+    OsEntropy::default().fill(&mut id);
+    format!("req-{}", Id::uuid(&mut Fixed(id)))
+}
+
 /// A rendered answer.
 pub(crate) struct Out {
     pub status: u16,
@@ -147,37 +161,61 @@ impl Edge {
         mount.map_or(Dialect::Own, |m| m.dialect)
     }
 
+    /// The route of a request, with the path's parameters.
+    fn find(&self, head: &Head) -> Result<(usize, usize, Vec<(&'static str, String)>), Lost> {
+        let (mount, rest) = self.mounts.iter().enumerate()
+            .find_map(|(i, m)| Some((i, below(&head.path, m.prefix)?))).ok_or(Lost::Mount)?;
+        let parts = segments(rest);
+        let mut lost = Lost::Path;
+        for (pattern, r) in self.table.get(&(mount, parts.len())).into_iter().flatten() {
+            let Some(params) = fit(pattern, &parts) else { continue };
+            if self.mounts[mount].routes[*r].method == head.method {
+                return Ok((mount, *r, params));
+            }
+            lost = Lost::Method;
+        }
+        Err(lost)
+    }
+
+    /// Answers at once what can be answered from memory. `None`: ask again where it may block,
+    /// because a refusal waits for its entry in the journal.
+    pub(crate) fn quick(&self, listener: &Listener, head: &Head) -> Option<Out> {
+        let (mount, route, params) = self.find(head).ok()?;
+        let entry = &self.mounts[mount].routes[route];
+        if !entry.quick || microversion(head).is_some() {
+            return None;
+        }
+        let (actor, _) = self.identity.actor(head.header("x-auth-token")?)?;
+        if actor.scope == Scope::System && !listener.management {
+            return None;
+        }
+        let mut way = Way { mount, route, params, actor, takes: entry.takes, request: request() };
+        if strange(&mut way, head).is_some() {
+            return None;
+        }
+        let call = self.asked(listener, head, &mut way, Value::Null, None);
+        let reply = (entry.run)(&call).ok()?;
+        Some(answer(reply, &call.request, self.mounts[mount].dialect))
+    }
+
     /// Finds the route and authenticates; no body has been read.
     pub(crate) fn way(&self, listener: &Listener, head: &Head) -> Result<Way, Out> {
-        let mut id = [0u8; 16];
-        OsEntropy::default().fill(&mut id);
-        let request = format!("req-{}", Id::uuid(&mut Fixed(id)));
+        let request = request();
         let plain = |status: u16, say: &str| {
             let word = if status == 404 { "HTTPNotFound" } else { "HTTPMethodNotAllowed" };
             out(errors::body(self.dialect(&head.path), status, word, say), &request)
         };
-        let Some((mount, rest)) = self.mounts.iter().enumerate()
-            .find_map(|(i, m)| Some((i, below(&head.path, m.prefix)?)))
-        else {
-            let prefixes: Vec<_> = self.mounts.iter().map(|m| m.prefix).collect();
-            return Err(plain(404, &format!("Nothing is here. Services: {}", prefixes.join(" "))));
-        };
-        let parts = segments(rest);
-        let mut other = false;
-        let mut found = None;
-        for (pattern, r) in self.table.get(&(mount, parts.len())).into_iter().flatten() {
-            let Some(params) = fit(pattern, &parts) else { continue };
-            if self.mounts[mount].routes[*r].method == head.method {
-                found = Some((*r, params));
-                break;
+        let (mount, route, params) = match self.find(head) {
+            Ok(found) => found,
+            Err(Lost::Mount) => {
+                let prefixes: Vec<_> = self.mounts.iter().map(|m| m.prefix).collect();
+                let say = format!("Nothing is here. Services: {}", prefixes.join(" "));
+                return Err(plain(404, &say));
             }
-            other = true;
-        }
-        let Some((route, params)) = found else {
-            return Err(match other {
-                true => plain(405, "The method is not allowed for this resource."),
-                false => plain(404, "The resource could not be found."),
-            });
+            Err(Lost::Method) => {
+                return Err(plain(405, "The method is not allowed for this resource."));
+            }
+            Err(Lost::Path) => return Err(plain(404, "The resource could not be found.")),
         };
         let entry = &self.mounts[mount].routes[route];
         let dialect = self.mounts[mount].dialect;
@@ -228,8 +266,28 @@ impl Edge {
         Ok(actor)
     }
 
+    /// What a route is given.
+    fn asked<'a>(&'a self, listener: &Listener, head: &Head, way: &'a mut Way, body: Value,
+        input: Option<Box<dyn Read + Send>>) -> Call<'a> {
+        Call {
+            cloud: &self.cloud,
+            path: std::mem::take(&mut way.params),
+            actor: &way.actor,
+            query: query(&head.query),
+            body,
+            request: way.request.clone(),
+            source: Some(head.source.clone()),
+            base: format!("{}{}", listener.url, self.mounts[way.mount].prefix),
+            version: microversion(head),
+            token: head.header("x-auth-token").map(String::from),
+            headers: head.headers.iter().filter(|(n, _)| PASSED.contains(&n.as_str())).cloned()
+                .collect(),
+            input: Mutex::new(input),
+        }
+    }
+
     /// Calls the route. Blocks.
-    pub(crate) fn call(&self, listener: &Listener, head: Head, way: Way, body: In) -> Out {
+    pub(crate) fn call(&self, listener: &Listener, head: Head, mut way: Way, body: In) -> Out {
         let mount = &self.mounts[way.mount];
         let route = &mount.routes[way.route];
         let (json, input) = match body {
@@ -244,30 +302,17 @@ impl Edge {
                 }
             },
         };
-        let call = Call {
-            cloud: &self.cloud,
-            actor: &way.actor,
-            path: way.params,
-            query: query(&head.query),
-            body: json,
-            request: way.request.clone(),
-            source: Some(head.source.clone()),
-            base: format!("{}{}", listener.url, mount.prefix),
-            version: microversion(&head),
-            token: head.header("x-auth-token").map(String::from),
-            headers: head.headers.iter().filter(|(n, _)| PASSED.contains(&n.as_str())).cloned()
-                .collect(),
-            input: Mutex::new(input),
-        };
+        let request = way.request.clone();
+        let call = self.asked(listener, &head, &mut way, json, input);
         match (route.run)(&call) {
-            Ok(reply) => answer(reply, &way.request, mount.dialect),
+            Ok(reply) => answer(reply, &request, mount.dialect),
             Err(Failure::Refused(refusal)) if !refusal.recorded => {
                 let mut asked = call.command(action_of(route));
                 asked.target = call.path.last().map(|(_, id)| Id::new(id));
                 let failure = self.cloud.reader.deny(&asked, refusal);
-                self.refuse(mount.dialect, &failure, &way.request)
+                self.refuse(mount.dialect, &failure, &request)
             }
-            Err(failure) => self.refuse(mount.dialect, &failure, &way.request),
+            Err(failure) => self.refuse(mount.dialect, &failure, &request),
         }
     }
 

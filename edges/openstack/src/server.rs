@@ -77,6 +77,9 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
     let empty = parts.headers.get(CONTENT_LENGTH).is_none_or(|n| n == "0")
         && parts.headers.get(TRANSFER_ENCODING).is_none();
     if empty {
+        if let Some(out) = edge.quick(&listener, &head) {
+            return respond(out);
+        }
         let task = tokio::task::spawn_blocking(move || match edge.way(&listener, &head) {
             Ok(way) if way.takes == Takes::Json => {
                 edge.call(&listener, head, way, In::Json(Vec::new()))

@@ -184,6 +184,8 @@ pub struct Route {
     pub token: bool,
     /// What it takes.
     pub takes: Takes,
+    /// Whether it only looks in memory: it may run without a thread that may block.
+    pub quick: bool,
     /// What it does.
     pub run: Run,
 }
@@ -202,6 +204,7 @@ impl Route {
             action: action.into(),
             token: true,
             takes: Takes::Json,
+            quick: false,
             run: Box::new(run),
         }
     }
@@ -209,6 +212,12 @@ impl Route {
     /// Open to everybody: discovery, authentication.
     pub fn open(mut self) -> Route {
         self.token = false;
+        self
+    }
+
+    /// Only looks in memory.
+    pub fn quick(mut self) -> Route {
+        self.quick = true;
         self
     }
 

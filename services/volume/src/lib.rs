@@ -54,11 +54,11 @@ pub fn register(registry: &mut Registry) {
 pub fn routes() -> Vec<Route> {
     let routes = volume::routes().into_iter().chain(project::routes());
     routes.map(|route| {
-        let Route { method, path, action, token, takes, run } = route;
+        let Route { method, path, action, token, takes, quick, run } = route;
         let run: Run = Box::new(move |call: &Call<'_>| {
             project::same(call)?;
             run(call)
         });
-        Route { method, path, action, token, takes, run }
+        Route { method, path, action, token, takes, quick, run }
     }).collect()
 }

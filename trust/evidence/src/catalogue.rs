@@ -1,15 +1,84 @@
-//! The clauses of a standard, as data.
+//! The clauses of the standards, as data.
 //!
-//! A row says which checks answer the clause and what of it none answers yet. It says no state: the
-//! state follows from findings, so nobody can write "met" into a file. A malformed row is refused
-//! with the whole file: a catalogue that is half read would report less than the standard asks.
+//! A row says what a clause asks, of whom, and the one way in which it is answered: by checks, as a
+//! duty with a due date, by the tenant, by other rows, by nothing yet. It says no state: the state
+//! follows from findings and records, so nobody can write "met" into a file. A technical clause
+//! cannot be answered by a duty: paper does not stand in for a mechanism.
+//!
+//! A malformed row is refused with the whole catalogue, and the error names file, row and field: one
+//! that is half read would report less than the standards ask. What the files hold is described in
+//! `docs/catalogue.md`.
 
-use jinyun_base::Fault;
+use jinyun_base::{Fault, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-/// JR/T 0167-2020.
-const JRT0167: &str = include_str!("../standards/jrt0167.json");
+mod period;
+mod read;
+
+pub use period::{Every, Period};
+
+/// The key of JR/T 0167, against which the platform is judged.
+pub const MAIN: &str = "jrt0167";
+
+/// The standards' keys and files.
+const FILES: [(&str, &str); 5] = [
+    (MAIN, include_str!("../standards/jrt0167.json")),
+    ("framework", include_str!("../standards/framework.json")),
+    ("guide", include_str!("../standards/guide.json")),
+    ("tc608", include_str!("../standards/tc608.json")),
+    ("reference", include_str!("../standards/reference.json")),
+];
+
+/// What the platform has to be able to do, by areas: code, Chinese, English.
+pub const AREAS: [(&str, &str, &str); 26] = [
+    ("APP", "应用安全与研发", "application security and development"),
+    ("AUD", "审计与时间", "audit and time"),
+    ("BDR", "备份容灾与连续性", "backup, recovery and continuity"),
+    ("BIZ", "软件服务与业务风险", "software services and business risk"),
+    ("CHG", "变更与资产", "changes and assets"),
+    ("CMP", "计算", "computing"),
+    ("CPL", "合规与评估", "compliance and assessment"),
+    ("DAT", "数据保护", "data protection"),
+    ("EXT", "迁移与退出", "migration and exit"),
+    ("GOV", "制度岗位与例行职责", "rules, posts and recurring duties"),
+    ("HIN", "主机与虚机完整性", "integrity of hosts and guests"),
+    ("IAM", "身份与权限", "identity and permissions"),
+    ("KMS", "密钥与密码", "keys and cryptography"),
+    ("MON", "监控", "monitoring"),
+    ("MTR", "计量与服务水平", "metering and service levels"),
+    ("NET", "虚拟网络", "virtual networks"),
+    ("NTD", "网络威胁防御", "defence against threats from the network"),
+    ("PAM", "特权访问", "privileged access"),
+    ("PAS", "数据库中间件与容器", "databases, middleware and containers"),
+    ("PHY", "机房与硬件", "machine rooms and hardware"),
+    ("PRT", "接口与部署", "interfaces and deployment"),
+    ("SOC", "应急与安全运营", "incidents and security operations"),
+    ("STO", "存储", "storage"),
+    ("SUP", "供应链", "supply chain"),
+    ("TEN", "租户与数据位置", "tenancy and location of data"),
+    ("VTI", "漏洞与威胁情报", "vulnerabilities and threat intelligence"),
+];
+
+/// Who can owe a duty: English, as rows name them, and Chinese.
+pub const OWNERS: [(&str, &str); 15] = [
+    ("audit administrator", "审计管理员"),
+    ("compliance officer", "合规主管"),
+    ("continuity manager", "业务连续性主管"),
+    ("development manager", "研发主管"),
+    ("facility manager", "机房主管"),
+    ("incident manager", "应急主管"),
+    ("management", "管理层"),
+    ("network administrator", "网络管理员"),
+    ("operations manager", "运维主管"),
+    ("privacy officer", "个人信息保护负责人"),
+    ("security administrator", "安全管理员"),
+    ("security officer", "安全主管"),
+    ("service manager", "客户服务主管"),
+    ("supplier manager", "供应商主管"),
+    ("system administrator", "系统管理员"),
+];
 
 /// Which of the standard's three grades.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,115 +118,370 @@ pub enum Sort {
     Physical,
 }
 
+/// How strongly it is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Modal {
+    /// It must be so.
+    #[default]
+    Shall,
+    /// It is recommended.
+    Should,
+    /// It is allowed.
+    May,
+}
+
+impl Modal {
+    fn is_shall(&self) -> bool {
+        *self == Modal::Shall
+    }
+}
+
+/// A bullet of a clause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Item {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+}
+
+/// What sort of record fulfils a duty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// A rule, a plan, a contract.
+    Document,
+    /// Somebody says how it is and signs.
+    Statement,
+    /// Somebody outside has attested it.
+    Certificate,
+    /// What was done and what came of it.
+    Report,
+}
+
+/// A duty that people fulfil and prove by a record. Its default; an instance may set it otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// Whose: one of [`OWNERS`].
+    pub owner: String,
+    /// How often.
+    pub every: Every,
+    /// How long a record of something that is done once is good; for ever if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid: Option<Period>,
+    /// What makes it due beside the calendar: each such event needs a part in the next record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// How many days after the start of the instance the first record is due.
+    pub first: u16,
+    /// What sort of record.
+    pub record: RecordKind,
+    /// What the record must show, in English.
+    pub shows_en: String,
+    /// The same in Chinese.
+    pub shows_zh: String,
+}
+
+impl Owed {
+    /// When the first record is due in an instance that started then.
+    pub fn first_due(&self, start: Time) -> Time {
+        start.plus_seconds(i64::from(self.first) * 86_400)
+    }
+
+    /// When the next record is due after one of that time; never if it is done once and for ever.
+    pub fn next_due(&self, done: Time) -> Option<Time> {
+        match self.every {
+            Every::Period(period) => Some(period.after(done)),
+            Every::Once => self.valid.map(|valid| valid.after(done)),
+        }
+    }
+}
+
+/// In which way a clause is answered. Exactly one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// By checks, automatically.
+    Checks {
+        /// Their names.
+        checks: Vec<String>,
+        /// What of the clause none of them answers; empty if all is answered.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        missing: String,
+    },
+    /// By people, with a due date and a record.
+    Duty {
+        /// The duty.
+        duty: Owed,
+    },
+    /// By nothing: the mechanism, or the check of it, does not exist. Counts as failed.
+    NotBuilt {
+        /// What is missing.
+        not_built: String,
+    },
+    /// By the tenant, on its own list.
+    Tenant {
+        /// What the tenant has to do.
+        tenant: String,
+        /// What the platform sees of it.
+        seen: String,
+    },
+    /// By other rows: the worst of them.
+    SameAs {
+        /// Their ids.
+        same_as: Vec<String>,
+    },
+    /// It asks for nothing; a fact to know or to compare with.
+    Facts {
+        /// What it says.
+        facts: String,
+    },
+}
+
+/// The tenant's half of a clause that both sides share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What the tenant has to do.
+    pub does: String,
+    /// What the platform sees of it.
+    pub seen: String,
+    /// Checks that answer it; none if it is on the tenant's own list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<String>,
+}
+
 /// One clause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clause {
-    /// As in the standard, with the letter of the grade: `7.2.5-B-a`.
+    /// As in the standard, with the letter of the grade: `7.2.5-B-a`. Unlike any other row's.
     pub id: String,
+    /// The part of the standard, where the id does not tell it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
     /// Grade.
     pub level: Level,
     /// Whose duty.
     pub duty: Side,
     /// Sort.
     pub kind: Sort,
+    /// Who of the platform's parts owns it: a code of [`AREAS`].
+    pub area: String,
     /// A paraphrase in Chinese.
     pub title_zh: String,
     /// A paraphrase in English.
     pub title_en: String,
-    /// What answers it.
-    #[serde(default)]
-    pub checks: Vec<String>,
-    /// What of it nothing answers yet; empty if all is answered.
-    #[serde(default)]
-    pub missing: String,
+    /// What a platform would do about it: an aim and no claim.
+    pub platform: String,
+    /// Which evidence would show it.
+    pub evidence: String,
+    /// How strongly it is asked.
+    #[serde(default, skip_serializing_if = "Modal::is_shall")]
+    pub modal: Modal,
+    /// Its bullets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+    /// It stands beside the standard's own clauses and is not counted among them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub supplement: bool,
+    /// Rows about the same subject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub see: Vec<String>,
+    /// How it is answered; if it is shared, how the provider's half is.
+    pub answer: Answer,
+    /// The tenant's half, if it is shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<Part>,
+    /// A remark.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Clause {
+    /// The checks that answer either half.
+    pub fn checks(&self) -> impl Iterator<Item = &str> {
+        let own: &[String] = match &self.answer {
+            Answer::Checks { checks, .. } => checks,
+            _ => &[],
+        };
+        let tenants = self.tenant.iter().flat_map(|part| &part.checks);
+        own.iter().chain(tenants).map(String::as_str)
+    }
+
+    /// What of it no check answers, where checks answer it.
+    pub fn missing(&self) -> &str {
+        match &self.answer {
+            Answer::Checks { missing, .. } => missing,
+            _ => "",
+        }
+    }
 }
 
 /// A standard.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
-    /// Its name.
+    /// Its short name, which is its file's: `jrt0167`.
+    pub key: String,
+    /// Its number or name.
     pub standard: String,
-    /// How to read the file.
+    /// Its title in Chinese.
+    pub title_zh: String,
+    /// Its title in English.
+    pub title_en: String,
+    /// What its rows are.
     pub about: String,
-    /// Its clauses, in the standard's order.
+    /// Its rows, in the standard's order.
     pub clauses: Vec<Clause>,
 }
 
+/// All standards, joined.
+#[derive(Debug)]
+pub struct Catalogues {
+    all: Vec<Catalogue>,
+    at: BTreeMap<String, (usize, usize)>,
+}
+
 impl Catalogue {
-    /// JR/T 0167-2020.
-    pub fn jrt0167() -> Result<Catalogue, Fault> {
-        Catalogue::read(JRT0167)
+    /// All standards. The files are read once.
+    pub fn all() -> Result<&'static Catalogues, Fault> {
+        static ALL: OnceLock<Result<Catalogues, String>> = OnceLock::new();
+        let all = ALL.get_or_init(|| {
+            let read: Result<Vec<Catalogue>, Fault> =
+                FILES.iter().map(|(key, text)| Catalogue::read(key, text)).collect();
+            read.and_then(Catalogues::join).map_err(|fault| fault.to_string())
+        });
+        all.as_ref().map_err(Fault::new)
     }
 
-    /// Reads a catalogue; refuses one that is not whole.
-    pub fn read(text: &str) -> Result<Catalogue, Fault> {
-        let bad = |what: String| Fault::new(format!("the catalogue of clauses: {what}"));
-        let catalogue: Catalogue =
-            serde_json::from_str(text).map_err(|e| bad(e.to_string()))?;
-        let mut ids = BTreeSet::new();
-        for clause in &catalogue.clauses {
-            let id = &clause.id;
-            if id.is_empty() || clause.title_zh.is_empty() || clause.title_en.is_empty() {
-                return Err(bad(format!("clause `{id}` lacks its id or a title")));
-            }
-            if !ids.insert(id.as_str()) {
-                return Err(bad(format!("clause {id} stands twice")));
-            }
-            if clause.checks.is_empty() && !clause.missing.is_empty() {
-                return Err(bad(format!("clause {id} misses a part but nothing answers it")));
-            }
-            let distinct: BTreeSet<&String> = clause.checks.iter().collect();
-            if distinct.len() != clause.checks.len() {
-                return Err(bad(format!("clause {id} names a check twice")));
-            }
-        }
-        Ok(catalogue)
-    }
-
-    /// The names of all checks that some clause names.
-    pub fn named(&self) -> BTreeSet<&str> {
-        self.clauses.iter().flat_map(|c| &c.checks).map(String::as_str).collect()
+    /// The standard's own clauses, without the rows that stand beside them.
+    pub fn own(&self) -> impl Iterator<Item = &Clause> {
+        self.clauses.iter().filter(|clause| !clause.supplement)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::checks::CHECKS;
+impl Catalogues {
+    /// Joins standards: refuses ids that stand twice, references that lead nowhere or in circles, and
+    /// shared clauses whose half nothing answers.
+    pub fn join(all: Vec<Catalogue>) -> Result<Catalogues, Fault> {
+        let mut at = BTreeMap::new();
+        for (file, catalogue) in all.iter().enumerate() {
+            for (row, clause) in catalogue.clauses.iter().enumerate() {
+                if at.insert(clause.id.clone(), (file, row)).is_some() {
+                    return Err(Fault::new(format!(
+                        "{}.json, row {}, field id: another row has it", catalogue.key, clause.id
+                    )));
+                }
+            }
+        }
+        let joined = Catalogues { all, at };
+        for (catalogue, clause) in joined.clauses() {
+            joined.leads(clause).map_err(|(field, what)| {
+                let Clause { id, .. } = clause;
+                Fault::new(format!("{}.json, row {id}, field {field}: {what}", catalogue.key))
+            })?;
+        }
+        Ok(joined)
+    }
 
-    #[test]
-    fn the_standard_is_whole_and_fits_the_checks() {
-        let catalogue = Catalogue::jrt0167().unwrap();
-        assert_eq!(catalogue.clauses.len(), 286);
-        let ours: BTreeSet<&str> = CHECKS.iter().map(|c| c.name).collect();
-        assert_eq!(ours.len(), CHECKS.len(), "a check's name stands twice");
-        assert_eq!(catalogue.named(), ours, "each check answers a clause, each name is a check's");
-        let technical = catalogue.clauses.iter().filter(|c| c.kind == Sort::Technical).count();
-        assert_eq!(technical, 198);
-        for clause in catalogue.clauses.iter().filter(|c| !c.checks.is_empty()) {
-            assert_eq!(clause.kind, Sort::Technical, "{}", clause.id);
+    /// Where a row's references lead.
+    fn leads(&self, clause: &Clause) -> Result<(), (&'static str, String)> {
+        if let Some(id) = clause.see.iter().find(|id| self.clause(id).is_none()) {
+            return Err(("see", format!("there is no row {id}")));
+        }
+        let Answer::SameAs { same_as } = &clause.answer else { return Ok(()) };
+        let field = "answer.same_as";
+        if let Some(id) = same_as.iter().find(|id| self.clause(id).is_none()) {
+            return Err((field, format!("there is no row {id}")));
+        }
+        if self.circle(clause, &clause.id, &mut BTreeSet::new()) {
+            return Err((field, "leads back to its own row".into()));
+        }
+        let part = |tenant| same_as.iter().any(|id| self.has_half(id, tenant));
+        if clause.duty != Side::User && !part(false) {
+            return Err((field, "none of those rows has a provider's half".into()));
+        }
+        if clause.duty != Side::Provider && clause.tenant.is_none() && !part(true) {
+            return Err((field, "none of those rows has a tenant's half: give `tenant`".into()));
+        }
+        Ok(())
+    }
+
+    fn circle<'a>(&'a self, clause: &'a Clause, start: &str, seen: &mut BTreeSet<&'a str>) -> bool {
+        let Answer::SameAs { same_as } = &clause.answer else { return false };
+        same_as.iter().any(|id| {
+            if id == start {
+                return true;
+            }
+            seen.insert(id) && match self.clause(id) {
+                Some(next) => self.circle(next, start, seen),
+                None => false,
+            }
+        })
+    }
+
+    /// Whether a row has a verdict for that half.
+    fn has_half(&self, id: &str, tenant: bool) -> bool {
+        let Some(clause) = self.clause(id) else { return false };
+        match clause.duty {
+            Side::Provider => !tenant,
+            Side::User => tenant,
+            Side::Both => !tenant || clause.tenant.is_some()
+                || matches!(clause.answer, Answer::SameAs { .. }),
         }
     }
 
-    #[test]
-    fn malformed_rows_are_refused() {
-        let row = r#"{"id": "1", "level": "basic", "duty": "both", "kind": "technical",
-            "title_zh": "甲", "title_en": "a", "checks": ["x"]}"#;
-        let file = |rows: &str| {
-            Catalogue::read(&format!(r#"{{"standard": "s", "about": "", "clauses": [{rows}]}}"#))
-        };
-        assert!(file(row).is_ok());
-        for bad in [
-            row.replace("basic", "easy"),
-            row.replace("\"a\"", "\"\""),
-            row.replace("\"x\"", "\"x\", \"x\""),
-            row.replace("\"checks\": [\"x\"]", "\"missing\": \"all\""),
-            row.replace("\"duty\": \"both\",", ""),
-            format!("{row}, {row}"),
-        ] {
-            assert!(file(&bad).is_err(), "{bad}");
-        }
-        assert!(Catalogue::read(&JRT0167.replace("\"standard\"", "\"norm\"")).is_err());
+    /// The standards.
+    pub fn iter(&self) -> impl Iterator<Item = &Catalogue> {
+        self.all.iter()
+    }
+
+    /// The standard of this key.
+    pub fn get(&self, key: &str) -> Option<&Catalogue> {
+        self.all.iter().find(|catalogue| catalogue.key == key)
+    }
+
+    /// All rows with their standards.
+    pub fn clauses(&self) -> impl Iterator<Item = (&Catalogue, &Clause)> {
+        self.all.iter().flat_map(|catalogue| catalogue.clauses.iter().map(move |c| (catalogue, c)))
+    }
+
+    /// The row of this id.
+    pub fn clause(&self, id: &str) -> Option<&Clause> {
+        let (file, row) = self.at.get(id)?;
+        self.all.get(*file)?.clauses.get(*row)
+    }
+
+    /// The standard that has the row.
+    pub fn of(&self, id: &str) -> Option<&Catalogue> {
+        self.all.get(self.at.get(id)?.0)
+    }
+
+    /// The rows that point at this one, as the same subject or as what answers them.
+    pub fn pointing_at<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Clause> {
+        self.clauses().map(|(_, clause)| clause).filter(move |clause| {
+            let same: &[String] = match &clause.answer {
+                Answer::SameAs { same_as } => same_as,
+                _ => &[],
+            };
+            clause.see.iter().chain(same).any(|other| other == id)
+        })
+    }
+
+    /// The duties with the ids of their clauses.
+    pub fn duties(&self) -> impl Iterator<Item = (&Clause, &Owed)> {
+        self.clauses().filter_map(|(_, clause)| match &clause.answer {
+            Answer::Duty { duty } => Some((clause, duty)),
+            _ => None,
+        })
+    }
+
+    /// The names of all checks that some row names.
+    pub fn named(&self) -> BTreeSet<&str> {
+        self.clauses().flat_map(|(_, clause)| clause.checks()).collect()
     }
 }

@@ -8,11 +8,11 @@
 //! the report: a check whose facts are missing says "not proved", never "met".
 
 use crate::attack::{ATTACKS, Prober, Tried};
-use crate::catalogue::Catalogue;
+use crate::catalogue::{Catalogue, Catalogues};
 use crate::checks::CHECKS;
 use crate::commands::try_commands;
 use crate::facts::{hosts, images, journal, listeners, secrets};
-use crate::finding::{Counts, Finding, Report, standings};
+use crate::finding::{Context, Finding, Report};
 use crate::stage::{self, Stage};
 use crate::world::{AskHost, World, reach};
 use jinyun_base::{Fault, Refusal, Time};
@@ -57,7 +57,7 @@ pub struct Setup {
 /// Makes assessments and keeps the newest report.
 pub struct Evidence {
     setup: Setup,
-    catalogue: Catalogue,
+    catalogues: &'static Catalogues,
     dir: PathBuf,
     newest: Mutex<Option<Value>>,
     turn: Mutex<()>,
@@ -80,8 +80,8 @@ impl Evidence {
         std::fs::create_dir_all(&dir)
             .map_err(|e| Fault::new(format!("{}: {e}", dir.display())))?;
         let newest = Mutex::new(read_json(&dir.join("newest.json")));
-        let catalogue = Catalogue::jrt0167()?;
-        Ok(Evidence { setup, catalogue, dir, newest, turn: Mutex::default() })
+        let catalogues = Catalogue::all()?;
+        Ok(Evidence { setup, catalogues, dir, newest, turn: Mutex::default() })
     }
 
     fn now(&self) -> Time {
@@ -111,17 +111,10 @@ impl Evidence {
         let mut troubles = Vec::new();
         let world = self.observe(began, &mut troubles)?;
         let findings: Vec<Finding> = CHECKS.iter().map(|check| check.find(&world)).collect();
-        let clauses = standings(&self.catalogue, &findings);
-        Ok(Report {
-            standard: self.catalogue.standard.clone(),
-            instance: self.setup.instance.clone(),
-            began: began.0,
-            ended: self.now().0,
-            counts: Counts::of(&clauses, None),
-            findings,
-            clauses,
-            troubles,
-        })
+        // Duties and exceptions come in here.
+        let context = Context { now: self.now(), ..Context::default() };
+        let name = &self.setup.instance;
+        Ok(Report::new(self.catalogues, name, began, findings, troubles, &context))
     }
 
     fn observe(&self, began: Time, troubles: &mut Vec<String>) -> Result<World, Failure> {

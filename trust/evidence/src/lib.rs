@@ -7,7 +7,7 @@
 //! and where it is silent. Nothing is stored as "met": a state follows from findings each time.
 //!
 //! First cut: an assessment is made when somebody asks. Not yet: running on a timer, OSCAL and
-//! signed packs, records of duties with due dates, the other standards.
+//! signed packs, records of duties.
 
 pub mod attack;
 mod catalogue;
@@ -19,14 +19,20 @@ mod finding;
 pub mod stage;
 mod world;
 
-pub use catalogue::{Catalogue, Clause, Level, Side, Sort};
+pub use catalogue::{
+    AREAS, Answer, Catalogue, Catalogues, Clause, Every, Item, Level, MAIN, Modal, OWNERS, Owed, Part,
+    Period, RecordKind, Side, Sort,
+};
 pub use evidence::{Evidence, Setup, routes};
 pub use facts::hosts::{HostLook, Left};
 pub use facts::images::ImageLook;
 pub use facts::journal::{Journal, read as read_journal};
 pub use facts::listeners::ListenerLook;
 pub use facts::secrets::{Form, KeyFile, SecretFact};
-pub use finding::{Counts, Finding, Half, Method, Report, Standing, State, Verdict, standings};
+pub use finding::{
+    Context, Counts, DutyStanding, Exception, Finding, Half, Method, Report, STALE_AFTER, Standing,
+    State, Tally, Verdict, standings,
+};
 pub use world::{AskHost, Reach, World, reach};
 
 use jinyun_engine::{Registry, Verb};
