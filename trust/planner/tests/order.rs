@@ -1,0 +1,148 @@
+//! The order of a migration: waves, groups, what holds up what, and the projects that follow.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::{plan_of, row, without};
+use jinyun_planner::Plan;
+use jinyun_planner::plan::Migration;
+use serde_json::Value;
+
+/// Rows that go in waves 1 to 4 by themselves.
+const FIRST: &[(&str, &str)] = &[("amount", "none"), ("data", "public")];
+const THIRD: &[(&str, &str)] = &[("amount", "many")];
+const FOURTH: &[(&str, &str)] = &[("core", "yes")];
+
+fn with(id: &str, kind: &[(&str, &str)], more: &[(&str, &str)]) -> Value {
+    row(id, &[kind, more].concat())
+}
+
+/// Each system's wave, 0 for none.
+fn waves(plan: &Plan) -> Vec<usize> {
+    plan.systems.iter().map(|s| s.migration.wave.unwrap_or(0)).collect()
+}
+
+fn why(migration: &Migration) -> String {
+    migration.why.iter().map(|reason| format!("{} {:?} ", reason.en, reason.cites)).collect()
+}
+
+#[test]
+fn low_risk_goes_first() {
+    let plan = plan_of(vec![with("d", FOURTH, &[]), with("c", THIRD, &[]), row("b", &[]),
+        with("a", FIRST, &[])]);
+    assert_eq!(waves(&plan), [4, 3, 2, 1]);
+    let listed: Vec<_> = plan.waves.iter().map(|w| (w.wave, w.systems.join(" "))).collect();
+    let want = [(1, "a"), (2, "b"), (3, "c"), (4, "d")].map(|(n, s)| (n, s.to_string()));
+    assert_eq!(listed, want);
+    assert!(why(&plan.systems[0].migration).contains("IAC-4.4.1-4"));
+}
+
+#[test]
+fn what_is_needed_comes_first_or_together() {
+    let plan = plan_of(vec![with("front", FIRST, &[("depends_on", "back")]),
+        with("back", THIRD, &[])]);
+    assert_eq!(waves(&plan), [3, 3]);
+    let text = why(&plan.systems[0].migration);
+    assert!(text.contains("cannot move before \"back\""), "{text}");
+    // In the same wave, but after it.
+    assert_eq!(plan.waves[0].systems, ["back", "front"]);
+}
+
+#[test]
+fn systems_that_share_data_move_as_one() {
+    let plan = plan_of(vec![row("a", &[]), with("b", THIRD, &[("shares_data_with", "a")])]);
+    assert_eq!(waves(&plan), [3, 3]);
+    assert_eq!(plan.groups.len(), 1);
+    assert_eq!(plan.groups[0].systems, ["a", "b"]);
+    assert!(plan.groups[0].why[0].en.contains("share data"));
+    assert!(why(&plan.systems[0].migration).contains("moves as one with \"b\""));
+}
+
+#[test]
+fn a_circle_is_one_group_and_said_so() {
+    let plan = plan_of(vec![row("a", &[("depends_on", "b")]), row("b", &[("depends_on", "c")]),
+        with("c", FOURTH, &[("depends_on", "a")]), row("x", &[])]);
+    assert_eq!(waves(&plan), [4, 4, 4, 2]);
+    assert_eq!(plan.groups[0].systems, ["a", "b", "c"]);
+    assert!(plan.groups[0].why[0].en.contains("circle"));
+    assert!(plan.groups[0].why[0].cites.contains(&"GD-N8"));
+    assert_eq!(plan.systems[3].migration.group, None);
+}
+
+#[test]
+fn what_stays_holds_nobody_up_but_is_told() {
+    let plan = plan_of(vec![row("a", &[("depends_on", "s"), ("shares_data_with", "s")]),
+        row("s", &[("regulator_bars", "yes")])]);
+    assert_eq!(waves(&plan), [2, 0]);
+    let text = why(&plan.systems[0].migration);
+    assert!(text.contains("\"s\" stays") && text.contains("9.5-B-a"), "{text}");
+    assert!(plan.groups.is_empty());
+    let before: String = plan.systems[0].before.iter().map(|r| r.en.clone()).collect();
+    assert!(before.contains("link to systems elsewhere"), "{before}");
+    let outside: Vec<_> = plan.outside.iter().map(|o| o.system.as_str()).collect();
+    assert_eq!(outside, ["s"]);
+    assert!(plan.undecided.is_empty());
+}
+
+#[test]
+fn what_is_undecided_holds_up_whatever_needs_it() {
+    let plan = plan_of(vec![row("a", &[("depends_on", "u")]),
+        without(row("u", &[]), &["regulator_bars"]), without(row("v", &[]), &["depends_on"]),
+        row("x", &[])]);
+    assert_eq!(waves(&plan), [0, 0, 0, 2]);
+    assert_eq!(plan.undecided, ["a", "u", "v"]);
+    assert!(why(&plan.systems[0].migration).contains("\"u\" has to be decided first"));
+    assert!(why(&plan.systems[1].migration).contains("model is undecided"));
+    assert!(why(&plan.systems[2].migration).contains("depends on or shares data with is unknown"));
+    let asked: Vec<_> = plan.questions.iter().map(|q| (q.system.as_deref(), q.field)).collect();
+    assert_eq!(asked, [(Some("u"), "regulator_bars"), (Some("v"), "depends_on")]);
+}
+
+#[test]
+fn projects_have_names_environments_and_profiles() {
+    let all = ("environments", "production;test;recovery");
+    let plan = plan_of(vec![row("a", &[all]), with("b", FOURTH, &[all]),
+        with("c", FOURTH, &[("internet", "yes"), ("split", "yes")]),
+        row("s", &[all, ("regulator_bars", "yes")]), without(row("u", &[]), &["environments"])]);
+    let shown: Vec<String> = plan.projects.iter().map(|project| {
+        let value = serde_json::to_value(project).unwrap();
+        let word = |name: &str| value[name].as_str().unwrap().to_string();
+        [word("name"), word("model"), word("profile"), value["wave"].to_string()].join(" ")
+    }).collect();
+    assert_eq!(shown, [
+        "a.prod community extended 2", "a.test community extended 2", "a.dr community extended 2",
+        "b.prod private enhanced 4", "b.test private basic 4", "b.dr private enhanced 4",
+        "c.front.prod community extended 4", "c.core.prod private enhanced 4",
+    ]);
+    assert!(plan.projects.iter().all(|project| project.cites.contains(&"IAC-7.1-1")));
+    let asked: Vec<_> = plan.questions.iter().map(|q| (q.system.as_deref(), q.field)).collect();
+    assert_eq!(asked, [(Some("u"), "environments")]);
+}
+
+#[test]
+fn the_foundation_follows_the_models_and_the_institution() {
+    let texts = |plan: &Plan| -> String { plan.before.iter().map(|r| r.en.as_str()).collect() };
+    let shared = texts(&plan_of(vec![row("a", &[])]));
+    assert!(shared.contains("Assess first, use later") && !shared.contains("private cloud first"));
+    let own = common::read_rows(common::institution(&[("private_cloud", "planned")]),
+        vec![with("b", FOURTH, &[])]);
+    let own = texts(&jinyun_planner::plan(&own.unwrap()));
+    assert!(own.contains("Build the private cloud first") && !own.contains("Assess first"), "{own}");
+}
+
+#[test]
+fn counts_add_up() {
+    let plan = plan_of(vec![row("a", &[]), with("b", FOURTH, &[]),
+        row("s", &[("data", "state_secret")]), without(row("u", &[]), &["data"])]);
+    let summary = serde_json::to_value(&plan.summary).unwrap();
+    let want = serde_json::json!({
+        "systems": 4,
+        "class": { "2": 3, "4": 1 },
+        "model": { "community": 1, "private": 1, "stay": 1, "undecided": 1 },
+        "service": { "paas": 3, "stay": 1 },
+        "wave": { "2": 1, "4": 1, "stay": 1, "undecided": 1 },
+        "barred": 1, "questions": 1, "projects": 2,
+    });
+    assert_eq!(summary, want);
+}
