@@ -1,0 +1,207 @@
+//! `jinyun report`: the newest assessment as OSCAL, HTML, PDF, statements, or as a pack.
+//!
+//! It reads the assessment over the management listener like `jinyun assess`, as whoever signs in
+//! there, so that reading it is a decision of the platform. A pack needs more: the journal's export
+//! and the keys that sign it are the instance's own files, and only root reads those. Nothing is
+//! left half written: files get their names when they are whole.
+
+use crate::assess;
+use crate::control;
+use crate::instance::Instance;
+use crate::say;
+use jinyun_base::{Fault, OsEntropy};
+use jinyun_journal::merkle::HashKind;
+use jinyun_kms::Kms;
+use jinyun_report::diff::{Diff, diff};
+use jinyun_report::model::Assessment;
+use jinyun_report::pack::{self, Body, Item};
+use jinyun_report::{Made, html, pdf};
+use jinyun_store::Db;
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// What is asked.
+#[derive(clap::Args, Debug)]
+pub struct Options {
+    /// What to make; `statement` is who carries which clause, for each tenant.
+    #[arg(long, value_parser = ["oscal", "html", "pdf", "statement", "pack"])]
+    format: String,
+    /// An earlier pack, or an assessment as JSON: what is other since then is said.
+    #[arg(long)]
+    since: Option<PathBuf>,
+    /// An assessment as JSON instead of the instance's newest.
+    #[arg(long)]
+    assessment: Option<PathBuf>,
+    /// First entry of the journal that a pack holds.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Directory with the files of records, each named by its SHA-256, for a pack.
+    #[arg(long)]
+    records: Option<PathBuf>,
+    /// Where to: a directory for `oscal` and `statement`, else a file.
+    place: PathBuf,
+}
+
+/// The longest assessment that is read from a file.
+const LONGEST: u64 = 256 << 20;
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> Fault + '_ {
+    move |e| Fault::new(format!("{}: {e}", path.display()))
+}
+
+/// An assessment from a file, or from the pack that holds one.
+fn read(path: &Path) -> Result<Value, Fault> {
+    let mut file = File::open(path).map_err(at(path))?;
+    let mut first = [0];
+    let text = file.read(&mut first).map_err(at(path))? == 1 && first[0] == b'{';
+    let mut file = File::open(path).map_err(at(path))?;
+    let bytes = if text {
+        let mut bytes = Vec::new();
+        file.take(LONGEST).read_to_end(&mut bytes).map_err(at(path))?;
+        bytes
+    } else {
+        let found = pack::member(&mut file, "assessment.json", LONGEST);
+        found.map_err(at(path))?.ok_or_else(|| Fault::new(format!(
+            "{}: neither an assessment as JSON nor a pack with one", path.display()
+        )))?
+    };
+    serde_json::from_slice(&bytes).map_err(|e| Fault::new(format!("{}: {e}", path.display())))
+}
+
+fn understood(value: &Value, whose: &str) -> Result<Assessment, Fault> {
+    Assessment::read(value).map_err(|e| Fault::new(format!("{whose} cannot be read: {e}")))
+}
+
+/// Under another name first.
+fn keep(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Fault>) -> Result<(), Fault> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let mut out = BufWriter::new(File::create(&part).map_err(at(&part))?);
+    let done = write(&mut out).and_then(|()| out.flush().map_err(at(&part)))
+        .and_then(|()| out.get_ref().sync_all().map_err(at(&part)))
+        .and_then(|()| std::fs::rename(&part, path).map_err(at(path)));
+    if done.is_err() {
+        // What is left of it is of no use; the first failure is the one to tell.
+        let _ = std::fs::remove_file(&part);
+    }
+    done
+}
+
+/// Files of a directory, without the directory that they have in a pack.
+fn spread(items: Vec<Item>, dir: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(dir).map_err(at(dir))?;
+    for item in items {
+        let name = item.path.rsplit('/').next().unwrap_or_default();
+        if let Body::Bytes(bytes) = &item.body {
+            let path = dir.join(name);
+            keep(&path, |out| out.write_all(bytes).map_err(at(&path)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs it.
+pub fn run(instance: &Instance, options: &Options) -> Result<(), Fault> {
+    let value = match &options.assessment {
+        Some(path) => read(path)?,
+        None => assess::newest(instance)?,
+    };
+    let mut of = understood(&value, "the assessment")?;
+    if of.instance.is_empty() {
+        of.instance.clone_from(&instance.name);
+    }
+    if of.product.version.is_empty() {
+        of.product.version = env!("CARGO_PKG_VERSION").into();
+    }
+    if of.product.binary_sha256.is_empty() {
+        of.product.binary_sha256 = Body::File("/proc/self/exe".into()).sha256()?;
+        of.product.measured = "the program that wrote this report".into();
+    }
+    let before: Option<Diff> = match &options.since {
+        Some(path) => Some(diff(&understood(&read(path)?, "the earlier assessment")?, &of)),
+        None => None,
+    };
+    let checkpoints = of.journal.checkpoints.clone();
+    let made = Made { of: &of, at: control::now().0, diff: before.as_ref(), checkpoints: &checkpoints };
+    let place = &options.place;
+    match options.format.as_str() {
+        "oscal" => spread(pack::oscal_items(&made, &[])?, place)?,
+        "statement" => spread(pack::statement_items(&made)?, place)?,
+        "html" => {
+            keep(place, |out| out.write_all(html::page(&made).as_bytes()).map_err(at(place)))?;
+        }
+        "pdf" => keep(place, |out| out.write_all(&pdf::pdf(&made)).map_err(at(place)))?,
+        _ => packed(instance, options, &value, &made)?,
+    }
+    say::out(&format!("{}: {} of instance \"{}\"", place.display(), options.format,
+        of.instance.escape_debug()));
+    Ok(())
+}
+
+/// A pack: the export of the journal first, into a file beside it.
+fn packed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>) -> Result<(), Fault> {
+    if made.of.instance != instance.name {
+        return Err(Fault::new(format!(
+            "the assessment is of the instance `{}`, the journal of `{}`: choose one with --instance",
+            made.of.instance.escape_debug(), instance.name
+        )));
+    }
+    let settings = instance.settings()?;
+    let root = instance.control_dir().join("keys.json");
+    // `open` makes a key file where there is none: here that would be a signature of nobody's.
+    File::open(&root).map_err(|e| Fault::new(format!(
+        "a pack is signed with the instance's keys, which root alone reads: {}: {e}", root.display()
+    )))?;
+    let kms = Kms::open(&root, &instance.name, Box::<OsEntropy>::default())?;
+    let mut journal = options.place.as_os_str().to_owned();
+    journal.push(".journal");
+    let journal = PathBuf::from(journal);
+    let done = signed(instance, options, value, made, &kms, &journal, &settings);
+    let _ = std::fs::remove_file(&journal);
+    done
+}
+
+fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>, kms: &Kms, journal: &Path,
+    settings: &crate::instance::Settings) -> Result<(), Fault> {
+    let mut db = Db::open(&instance.store(settings))?;
+    keep(journal, |out| db.export(&instance.name, options.from, out).map(|_| ()))?;
+    let export = Body::File(journal.into());
+    let checkpoints = pack::newest_notes(&export)?;
+    let made = Made { checkpoints: &checkpoints, ..*made };
+    let keys = kms.journal_keys();
+    let (items, absent) = pack::contents(&made, value, export, &keys, options.records.as_deref())?;
+    for one in &absent {
+        say::err(&format!("not in the pack: the file of the record {} ({})", one.name.escape_debug(),
+            one.sha256.escape_debug()));
+    }
+    let sign = |text: &str| {
+        let mut signatures = kms.sign(HashKind::Sha256, text)?;
+        signatures.extend(kms.sign(HashKind::Sm3, text)?);
+        Ok(signatures)
+    };
+    keep(&options.place, |out| {
+        pack::write(out, &instance.name, made.at, items, absent, &sign).map(|_| ())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_leaves_nothing() {
+        let dir = std::env::temp_dir().join(format!("jyreportcli-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("report");
+        assert!(keep(&path, |_| Err(Fault::new("no"))).is_err());
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        keep(&path, |out| out.write_all(b"{\"a\":1}").map_err(at(&path))).unwrap();
+        assert_eq!(read(&path).unwrap()["a"], 1);
+        std::fs::write(&path, "neither").unwrap();
+        assert!(read(&path).is_err());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

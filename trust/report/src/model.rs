@@ -1,0 +1,517 @@
+//! What a report is made from.
+//!
+//! Problem: reports are made from an assessment, which another part of the product makes, and from
+//! files that an assessor kept for years. Mechanism: a model of our own, read from JSON; members
+//! that it does not know are passed over, most that are missing are empty, a state that it does not
+//! know is shown as unknown and counts as nothing good. `docs/reports.md` is its description. Why
+//! not the types of `jinyun-evidence`: a report of last year has to be compared with today's.
+
+mod flat;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How a clause, or a duty, stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Everything that it asks of a platform was looked at and is so.
+    Met,
+    /// A part of it.
+    Partly,
+    /// Something is not so.
+    Failed,
+    /// Could not be tried.
+    Error,
+    /// Was proved too long ago.
+    Stale,
+    /// A duty that is to be done.
+    Due,
+    /// A duty that is late.
+    Overdue,
+    /// A duty with a record in date.
+    Recorded,
+    /// Technical, and nothing answers it.
+    NotBuilt,
+    /// The tenant's.
+    Tenant,
+    /// Does not apply here.
+    NotApplicable,
+    /// Asks for nothing.
+    Informative,
+    /// A duty without a date.
+    Duty,
+    /// A word that this report does not know.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// As the clause wants it.
+    Met,
+    /// A part of it.
+    Partly,
+    /// Not.
+    Failed,
+    /// Could not be tried, or a word that this report does not know.
+    #[default]
+    #[serde(other)]
+    Error,
+}
+
+/// How it was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The forbidden thing was tried.
+    Attack,
+    /// Something was read and compared.
+    #[default]
+    #[serde(other)]
+    Check,
+}
+
+/// Whose part of a clause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Half {
+    /// The tenant's.
+    Tenant,
+    /// The provider's.
+    #[default]
+    #[serde(other)]
+    Provider,
+}
+
+/// Who has to do it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The provider of the cloud.
+    Provider,
+    /// Who uses it.
+    User,
+    /// Each a part.
+    Both,
+    /// A word that this report does not know.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+/// The program that was assessed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Product {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// SHA-256 of the binary, hex.
+    pub binary_sha256: String,
+    /// Which file or process has this digest.
+    pub measured: String,
+}
+
+impl Default for Product {
+    fn default() -> Product {
+        let (version, binary_sha256, measured) = Default::default();
+        Product { name: "Jinyun".into(), version, binary_sha256, measured }
+    }
+}
+
+/// From when to when, microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Period {
+    /// Begin.
+    pub from: i64,
+    /// End.
+    pub to: i64,
+}
+
+/// A standard.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standard {
+    /// A short word: `jrt0167`.
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its clauses, in its order.
+    pub clauses: Vec<Clause>,
+}
+
+/// A bullet of a clause.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bullet {
+    /// In Chinese.
+    pub zh: String,
+    /// In English.
+    pub en: String,
+}
+
+/// A clause and how it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Clause {
+    /// As in the standard.
+    pub id: String,
+    /// The part of the standard, where the id does not tell it.
+    pub part: String,
+    /// It stands beside the standard's own clauses and is not counted among them.
+    pub supplement: bool,
+    /// Grade: `basic`, `extended`, `enhanced`.
+    pub level: String,
+    /// Whose.
+    pub duty: Side,
+    /// `technical`, `operational`, `documentary`, `physical`.
+    pub kind: String,
+    /// Area of the platform.
+    pub area: String,
+    /// Paraphrase in Chinese.
+    pub title_zh: String,
+    /// Paraphrase in English.
+    pub title_en: String,
+    /// What the platform does.
+    pub platform: String,
+    /// What proves it.
+    pub evidence: String,
+    /// Its bullets.
+    pub items: Vec<Bullet>,
+    /// How the provider's half stands.
+    pub state: State,
+    /// How the tenant's half stands, where it has one.
+    pub tenant_state: Option<State>,
+    /// What of it nothing answers.
+    pub missing: String,
+    /// What answers it.
+    pub checks: Vec<String>,
+    /// Clauses by which it is answered instead, all of them.
+    pub same_as: Vec<String>,
+    /// What the tenant has to do.
+    pub tenant_does: String,
+    /// What the platform sees of that.
+    pub seen: String,
+    /// A remark.
+    pub note: String,
+    /// Clauses about the same subject.
+    pub see: Vec<String>,
+}
+
+/// How a check came out before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Before {
+    /// When, microseconds.
+    pub at: i64,
+    /// How.
+    pub verdict: Verdict,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Finding {
+    /// Name of the check.
+    pub check: String,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// How many there are.
+    pub population: u64,
+    /// At how many it looked.
+    pub sampled: u64,
+    /// How.
+    pub method: Method,
+    /// When, microseconds.
+    pub at: i64,
+    /// Whose half.
+    pub half: Half,
+    /// In one sentence.
+    pub says: String,
+    /// Where it is silent.
+    pub says_nothing_about: String,
+    /// Entries of the journal.
+    pub entries: Vec<u64>,
+    /// How it came out before, oldest first.
+    pub history: Vec<Before>,
+}
+
+/// A file that shows that a duty was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    /// Its name.
+    pub name: String,
+    /// Its digest, hex.
+    pub sha256: String,
+    /// When it was handed in, microseconds.
+    pub at: i64,
+    /// By whom.
+    #[serde(deserialize_with = "words")]
+    pub by: String,
+}
+
+/// Something that people do, again and again or once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Duty {
+    /// The clause that asks for it.
+    pub clause: String,
+    /// Who owes it.
+    #[serde(deserialize_with = "words")]
+    pub owner: String,
+    /// How often: ISO 8601 or a number of days.
+    #[serde(deserialize_with = "words")]
+    pub every: String,
+    /// When it was last done, microseconds.
+    pub last: Option<i64>,
+    /// Until when, microseconds.
+    pub due: Option<i64>,
+    /// How it stands.
+    pub state: State,
+    /// What its record has to show, in Chinese.
+    pub shows_zh: String,
+    /// The same in English.
+    pub shows_en: String,
+    /// What shows it.
+    pub records: Vec<Record>,
+}
+
+/// What of the journal belongs to the assessment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Journal {
+    /// First entry of the period.
+    pub from: u64,
+    /// Number of entries at the end of it.
+    pub entries: u64,
+    /// Checkpoints, as signed notes.
+    pub checkpoints: Vec<String>,
+}
+
+/// A departure that somebody approved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Exception {
+    /// Its id.
+    #[serde(deserialize_with = "words")]
+    pub id: String,
+    /// The clause.
+    pub clause: String,
+    /// Why.
+    pub why: String,
+    /// Who approved it.
+    #[serde(deserialize_with = "words")]
+    pub by: String,
+    /// From when, microseconds.
+    pub from: Option<i64>,
+    /// Until when, microseconds.
+    pub until: Option<i64>,
+}
+
+/// A risk that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Risk {
+    /// Its id.
+    #[serde(deserialize_with = "words")]
+    pub id: String,
+    /// The clause.
+    pub clause: String,
+    /// In a few words.
+    pub title: String,
+    /// What can happen.
+    pub statement: String,
+    /// `open`, `investigating`, `remediating`, `deviation-requested`, `deviation-approved`, `closed`.
+    pub status: String,
+    /// Whose.
+    #[serde(deserialize_with = "words")]
+    pub owner: String,
+    /// Until when it is to be treated, microseconds.
+    pub due: Option<i64>,
+}
+
+/// What an assessor wrote about a clause.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Opinion {
+    /// The clause.
+    pub clause: String,
+    /// In a word.
+    pub opinion: String,
+    /// In sentences.
+    #[serde(deserialize_with = "words")]
+    pub note: String,
+    /// Who.
+    #[serde(deserialize_with = "words")]
+    pub by: String,
+    /// When, microseconds.
+    pub at: Option<i64>,
+}
+
+/// A tenant, for its statement.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tenant {
+    /// Id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// How its half of clauses stands; of others what the clause says counts.
+    pub states: BTreeMap<String, State>,
+}
+
+/// A whole assessment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Assessment {
+    /// Name of the instance.
+    pub instance: String,
+    /// The program.
+    pub product: Product,
+    /// From when to when.
+    pub period: Period,
+    /// All clauses.
+    pub standards: Vec<Standard>,
+    /// What checks found.
+    pub findings: Vec<Finding>,
+    /// What people owe.
+    pub duties: Vec<Duty>,
+    /// The journal.
+    pub journal: Journal,
+    /// Departures.
+    pub exceptions: Vec<Exception>,
+    /// Risks.
+    pub risks: Vec<Risk>,
+    /// The assessor's opinions.
+    pub assessor: Vec<Opinion>,
+    /// Tenants.
+    pub tenants: Vec<Tenant>,
+    /// What went wrong with the assessment itself.
+    pub troubles: Vec<String>,
+    /// SHA-256 of the report, as the journal has it.
+    pub sha256: String,
+    /// The journal's entry about it.
+    pub entry: Option<u64>,
+}
+
+/// A word, a number, or nothing.
+fn words<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    })
+}
+
+impl Assessment {
+    /// Reads what `GET /evidence/v1/assessments/latest` answers, with or without its envelope: each
+    /// standard with its clauses, or all clauses in one list.
+    pub fn read(value: &Value) -> Result<Assessment, String> {
+        let body = value.get("assessment").unwrap_or(value);
+        let report = body.get("report").unwrap_or(body);
+        let whole = match report.pointer("/standards/0/clauses") {
+            Some(_) => report.clone(),
+            None => flat::sorted(report).ok_or("it has no standard with clauses")?,
+        };
+        let mut read: Assessment = serde_json::from_value(whole).map_err(|e| e.to_string())?;
+        let nameless = |s: &Standard| s.id.is_empty() || s.clauses.iter().any(|c| c.id.is_empty());
+        if read.standards.iter().any(nameless) {
+            return Err("a standard or a clause has no id".into());
+        }
+        if read.sha256.is_empty() {
+            read.sha256 = body.get("sha256").and_then(Value::as_str).unwrap_or_default().into();
+        }
+        read.entry = read.entry.or_else(|| body.get("entry").and_then(Value::as_u64));
+        Ok(read)
+    }
+
+    /// Every clause with its standard.
+    pub fn clauses(&self) -> impl Iterator<Item = (&Standard, &Clause)> {
+        self.standards.iter().flat_map(|s| s.clauses.iter().map(move |c| (s, c)))
+    }
+
+    /// The findings that a clause rests on, in the order of its checks; those of the clauses that
+    /// answer it instead.
+    pub fn findings_of<'a>(&'a self, clause: &'a Clause) -> Vec<&'a Finding> {
+        let mut found: Vec<&Finding> = Vec::new();
+        self.collect(clause, 0, &mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, clause: &'a Clause, depth: usize, found: &mut Vec<&'a Finding>) {
+        for name in &clause.checks {
+            for finding in self.findings.iter().filter(|f| f.check == *name) {
+                if !found.iter().any(|f| f.check == finding.check) {
+                    found.push(finding);
+                }
+            }
+        }
+        // Nobody promises that clauses do not lead to each other in a circle.
+        if depth < 4 {
+            for id in &clause.same_as {
+                if let Some((_, other)) = self.clauses().find(|(_, c)| c.id == *id) {
+                    self.collect(other, depth + 1, found);
+                }
+            }
+        }
+    }
+
+    /// The duties that a clause asks for.
+    pub fn duties_of<'a>(&'a self, clause: &'a Clause) -> impl Iterator<Item = &'a Duty> {
+        self.duties.iter().filter(move |d| d.clause == clause.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_shape_is_read_and_others_refused() {
+        let clause = json!({ "id": "7.1-E-a", "duty": "provider", "state": "duty", "checks": ["x"] });
+        let old = json!({ "assessment": { "entry": 7, "sha256": "ab", "report": {
+            "standard": "JR/T 0167-2020", "instance": "tour", "began": 1, "ended": 2,
+            "counts": {}, "findings": [{ "check": "x", "verdict": "met", "method": "attack" }],
+            "clauses": [clause], "troubles": [],
+        } } });
+        let read = Assessment::read(&old).unwrap();
+        assert_eq!((read.instance.as_str(), read.period.to, read.entry), ("tour", 2, Some(7)));
+        let (standard, clause) = read.clauses().next().unwrap();
+        assert_eq!((standard.id.as_str(), clause.state), ("jrt0167", State::Duty));
+        assert_eq!(read.findings_of(clause)[0].method, Method::Attack);
+
+        let new = json!({ "instance": "tour", "standards": [{ "id": "guide", "clauses": [
+            { "id": "GD-1", "state": "a word of next year", "more": 1, "tenant_state": "due" }] }],
+            "duties": [{ "clause": "GD-1", "every": 30, "last": null, "records": [{ "by": null }] }],
+            "more": {} });
+        let read = Assessment::read(&new).unwrap();
+        let clause = read.clauses().next().unwrap().1;
+        assert_eq!((clause.state, clause.tenant_state), (State::Other, Some(State::Due)));
+        assert_eq!(read.duties_of(clause).next().unwrap().every, "30");
+        for bad in [json!({}), json!({ "standards": [{ "id": "", "clauses": [] }] }),
+            json!({ "standards": [{ "id": "a", "clauses": [{}] }] }), json!({ "standards": 1 }),
+            json!({ "clauses": 1 })] {
+            assert!(Assessment::read(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn clauses_that_lead_to_each_other_end() {
+        let read = Assessment::read(&json!({ "findings": [{ "check": "x" }, { "check": "y" }],
+            "standards": [{ "id": "s", "clauses": [
+                { "id": "a", "same_as": ["b", "nothing"], "checks": ["y"] },
+                { "id": "b", "same_as": ["a"], "checks": ["x", "y"] }] }] })).unwrap();
+        let names: Vec<&str> = read.findings_of(&read.standards[0].clauses[0]).iter()
+            .map(|f| f.check.as_str()).collect();
+        assert_eq!(names, ["y", "x"]);
+    }
+}
