@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""A second, independent verifier of journal exports (docs/journal-format.md, version 1).
+"""A second, independent verifier of journal exports (docs/journal-format.md, version 1), of a period and of one
+institution's entries.
 
     python3 tests/verify.py --keys KEYSFILE [--checkpoint NOTEFILE ...] EXPORT
 
@@ -1485,6 +1486,180 @@ class Verification:
         self.problem("root", at, f"{say}: {cause}{sure}.")
 
 
+class Institution(Verification):
+    """An export of one institution's entries: its own, and the roots of complete subtrees for all others."""
+
+    FIRST = b"jinyun-journal-institution/1"
+
+    def run(self, data, kept):
+        lines = data.split(b"\n")
+        complete = not lines[-1]
+        if complete:
+            lines.pop()
+        body = self.read_end(data, lines, complete)
+        if not self.read_header(lines[1] if len(lines) > 1 and body > 1 else b""):
+            return
+        self.read_kept(kept)
+        self.peaks = {tree: [] for tree in TREES}   # of each tree: (level, root), largest first
+        self.position, self.before, self.next = 0, None, self.first
+        self.own_kept()
+        at = 2
+        while at < body and not lines[at].startswith(b"note "):
+            read = self.own_entry if lines[at].startswith(b"{") else self.own_skip
+            if not read(lines[at], at + 1):
+                return
+            self.own_kept()
+            at += 1
+        self.own_end()
+        self.own_notes(lines[at:body], at + 1)
+
+    def read_header(self, line):
+        try:
+            value, exact = read_json(line)
+        except Wrong as e:
+            self.problem("header", None, f"The header (line 2) {e}.")
+            return False
+        if not is_object(value, epoch=is_natural, instance=is_str, institution=is_str, size=is_natural, to=is_natural,
+                         **{"from": is_natural}):
+            self.problem("header", None, "The header (line 2) does not name an institution's entries.")
+            return False
+        if not exact:
+            self.problem("header", None, "The header (line 2) is not canonical.")
+        self.instance, self.epoch, self.name = value["instance"], value["epoch"], value["institution"]
+        self.first, self.to, self.size = value["from"], value["to"], value["size"]
+        if not self.first < self.to <= self.size:
+            self.problem("header", None, f"The header promises the institution's entries {self.first} to {self.to} "
+                         f"among {self.size}, which cannot be.")
+            return False
+        return True
+
+    def graft(self, level, roots):
+        """Adds a complete subtree of 2^level leaves."""
+        for tree in TREES:
+            peaks, root, high = self.peaks[tree], roots[tree], level
+            while peaks and peaks[-1][0] == high:
+                root = ONE[tree](b"\x01" + peaks.pop()[1] + root)
+                high += 1
+            peaks.append((high, root))
+        self.position += 1 << level
+
+    def root(self, tree):
+        peaks = self.peaks[tree]
+        if not peaks:
+            return ONE[tree](b"")
+        root = peaks[-1][1]
+        for _, left in reversed(peaks[:-1]):
+            root = ONE[tree](b"\x01" + left + root)
+        return root
+
+    def own_entry(self, data, line):
+        """Reads an entry; whether it makes sense to go on."""
+        at, entry = self.position, Entry(line, data)
+        try:
+            value, exact = read_json(data)
+        except Wrong as e:
+            self.problem("canonical", at, f"Line {line}, at the place of entry {at}, {e}.")
+            return False
+        if not exact:
+            self.problem("canonical", at, f"Entry {at} (line {line}) is not in canonical bytes.")
+        faults = entry_faults(value) if type(value) is dict else ["it is no object"]
+        if faults:
+            self.problem("canonical", at, f"Entry {at} (line {line}) is not an entry: {'; '.join(faults[:4])}.")
+            return False
+        if value["number"] != at or not is_natural(value["number"]):
+            self.problem("number", at, f"At the place of entry {at} (line {line}) stands another: something was "
+                         "removed, moved or doubled.")
+            return False
+        told = self.told.get("institution", 0)
+        self.read_institution(entry, value["institution"], at)
+        if self.told.get("institution", 0) > told:
+            return False
+        if entry.institution != self.name:
+            self.problem("institution", at, f"Entry {at} (line {line}) is not of institution '{self.name}'.")
+            return False
+        if entry.count != self.next:
+            self.problem("institution", at, f"Entry {at} is number {entry.count} of its institution, where "
+                         f"{self.next} belongs.")
+            return False
+        entry.leaf = {tree: ONE[tree](b"\0" + data) for tree in TREES}
+        if self.before and any(entry.previous[t] != self.before.leaf[t] for t in TREES):
+            self.problem("institution", self.before.slot, f"Entry {self.before.slot} was changed: entry {at}, the next "
+                         "of the institution, tells other hashes of it (or was forged itself).")
+        entry.slot = at
+        self.before, self.next = entry, self.next + 1
+        self.entries.append(entry)
+        self.graft(0, entry.leaf)
+        return True
+
+    def own_skip(self, data, line):
+        """Reads a line that passes over entries; whether it makes sense to go on."""
+        words = data.decode("latin-1").split(" ")
+        good = len(words) == 4 and words[0] == "skip" and _NATURAL.fullmatch(words[1]) and \
+            all(map(_HASH.fullmatch, words[2:]))
+        count = int(words[1]) if good else 0
+        if not good or count.bit_count() != 1 or self.position % count or self.position + count >= 1 << 64:
+            self.problem("file", self.position, f"Line {line}, at entry {self.position}, is no entry and passes over "
+                         "none.")
+            return False
+        self.graft(count.bit_length() - 1, {t: bytes.fromhex(w) for t, w in zip(TREES, words[2:])})
+        return True
+
+    def own_kept(self):
+        """Compares with kept checkpoints of just this size."""
+        for note in [n for n in self.kept if n.size == self.position and not hasattr(n, "compared")]:
+            note.compared = True
+            origin = f"jinyun/{self.instance}/{self.epoch}/{note.tree}"
+            if note.origin != origin:
+                self.problem("checkpoint", None, f"{upper(note.where)} is of '{note.origin}', not of this journal, "
+                             f"'{origin}'; it cannot be compared.")
+            elif note.root != self.root(note.tree):
+                self.problem("root", None, f"{upper(note.where)} has another root than the export: something before "
+                             "was changed.")
+
+    def own_end(self):
+        for note in self.kept:
+            if hasattr(note, "compared"):
+                continue
+            if note.size > self.size:
+                self.problem("checkpoint", None, f"The export is shorter than {note.where}.")
+            else:
+                self.problem("checkpoint", None, f"{upper(note.where)} cannot be compared: the export passes over more "
+                             f"entries at once there. Ask for one with compare={note.size}.")
+        if self.next != self.to:
+            self.problem("institution", None, f"The header promises the institution's entries {self.first} to "
+                         f"{self.to - 1}; the file ends before its number {self.next}.")
+        if self.position != self.size:
+            self.problem("number", None, f"The header promises {self.size} entries in all; the file reaches "
+                         f"{self.position}.")
+
+    def own_notes(self, lines, number):
+        """Exactly the two checkpoints of the export's size."""
+        if len(lines) != len(TREES):
+            self.problem("checkpoint", None, f"There are {len(lines)} lines where the two notes belong.")
+        for (at, line), tree in zip(enumerate(lines, number), TREES):
+            try:
+                if not line.startswith(b"note "):
+                    raise Wrong("it is no note")
+                value, exact = read_json(line[5:])
+                if not is_str(value) or not exact:
+                    raise Wrong("it is not a JSON string in canonical bytes")
+                note = Note(value)
+            except Wrong as e:
+                self.problem("checkpoint", None, f"Line {at} is not a checkpoint: {e}.")
+                continue
+            note.where = f"the {note.tree} checkpoint of size {note.size} (line {at})"
+            wrong = note.check(self.keys, ("ed25519",) if tree == "sha256" else ("sm2",))
+            if note.origin != f"jinyun/{self.instance}/{self.epoch}/{tree}" or note.size != self.size:
+                self.problem("checkpoint", None, f"{upper(note.where)} is not the {tree} checkpoint of "
+                             f"{self.size} entries of this journal.")
+                continue
+            if wrong:
+                self.problem("signature", None, f"In {note.where}, {'; '.join(wrong)}.")
+            if note.root != self.root(tree):
+                self.problem("root", None, f"{upper(note.where)} has another root than the file: an entry, or what "
+                             "stands for the others, was changed.")
+
+
 def upper(text):
     return text[:1].upper() + text[1:]
 
@@ -1495,7 +1670,7 @@ def verify(keys, export, kept=()):
         known = read_keys(keys)
     except Wrong as e:
         return failed(str(e)), []
-    run = Verification(known)
+    run = (Institution if export.split(b"\n", 1)[0] == Institution.FIRST else Verification)(known)
     try:
         run.run(export, kept)
         return run.result(), run.remarks

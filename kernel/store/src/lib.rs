@@ -15,6 +15,6 @@ mod schema;
 mod write;
 
 pub use db::{Config, Db};
-pub use log::{Appended, Draft, Head, Signer};
+pub use log::{Appended, Draft, Head, Line, Sequence, Signer, Stretch};
 pub use read::{Query, Row, Status, Stored, Usage};
 pub use write::{Claim, Link, NudgeRow, OnDelete, PutOutcome, Writer};

@@ -5,7 +5,7 @@
 //! over what is committed. A checkpoint keeps the complete subtrees of its size, so a restart reads
 //! the newest one and the leaves behind it instead of the whole journal.
 
-use crate::db::{Cells, Db};
+use crate::db::{Cells, Db, Val};
 use crate::write::Writer;
 use jinyun_base::{Fault, Time};
 use jinyun_journal::entry::{Actor, Effect, Entry, Institution, Leaf, Reason, Target, canonical};
@@ -87,6 +87,60 @@ pub struct Appended {
     pub number: u64,
     /// In its institution's.
     pub place: u64,
+}
+
+/// Which of the journal's sequences is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sequence<'a> {
+    /// All entries, by their number in the whole journal.
+    Whole,
+    /// One institution's entries, by its own numbers.
+    Of(&'a str),
+}
+
+/// An entry as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its number in the whole journal.
+    pub number: u64,
+    /// Its institution's own number.
+    pub place: u64,
+    /// When.
+    pub time: Time,
+    /// Its canonical bytes.
+    pub body: Vec<u8>,
+}
+
+impl Sequence<'_> {
+    /// The number that an entry has in this sequence.
+    pub fn at(&self, line: &Line) -> u64 {
+        match self {
+            Sequence::Whole => line.number,
+            Sequence::Of(_) => line.place,
+        }
+    }
+}
+
+/// A stretch of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its first number.
+    pub low: u64,
+    /// One past its last number.
+    pub high: u64,
+    /// From its end to its beginning.
+    pub newest_first: bool,
+    /// At most so many entries.
+    pub limit: u64,
+}
+
+/// How far the clock may have been set back between two entries, in microseconds, so that times can
+/// still be found by halving: a day.
+const SET_BACK: i64 = 86_400 * Time::SECOND;
+
+/// A number as the database has it; what is too large is larger than any that is stored.
+fn int(n: u64) -> Val {
+    Val::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 /// Signs the text of a checkpoint: name, key id and signature for each key that is to sign a tree.
@@ -263,6 +317,145 @@ impl Db {
             (from.saturating_add(limit) as i64).into()];
         self.query(sql, &vals, |mut c| entries.push(c.blob(0)))?;
         Ok(entries)
+    }
+
+    /// How many entries a sequence has.
+    pub fn sequence_length(&mut self, of: Sequence<'_>) -> Result<u64, Fault> {
+        let mut length = 0;
+        let each = |c: Cells| length = u64::try_from(c.int(0) + 1).unwrap_or(0);
+        match of {
+            Sequence::Whole => {
+                self.query("SELECT COALESCE(MAX(number), -1) FROM journal", &[], each)?;
+            }
+            Sequence::Of(id) => {
+                let sql = "SELECT COALESCE(MAX(place), -1) FROM journal WHERE institution = ?1";
+                self.query(sql, &[id.into()], each)?;
+            }
+        }
+        Ok(length)
+    }
+
+    /// Entries of a stretch of a sequence.
+    pub fn lines(&mut self, of: Sequence<'_>, at: Stretch) -> Result<Vec<Line>, Fault> {
+        let (column, only) = match of {
+            Sequence::Whole => ("number", ""),
+            Sequence::Of(_) => ("place", "institution = ?4 AND "),
+        };
+        let order = if at.newest_first { " DESC" } else { "" };
+        let sql = format!(
+            "SELECT number, place, time, body FROM journal WHERE {only}{column} >= ?1 AND \
+             {column} < ?2 ORDER BY {column}{order} LIMIT ?3"
+        );
+        let mut vals = vec![int(at.low), int(at.high), int(at.limit)];
+        if let Sequence::Of(id) = of {
+            vals.push(id.into());
+        }
+        let mut lines = Vec::new();
+        self.query(&sql, &vals, |mut c| {
+            lines.push(Line {
+                number: u64::try_from(c.int(0)).unwrap_or(0),
+                place: u64::try_from(c.int(1)).unwrap_or(0),
+                time: Time(c.int(2)),
+                body: c.blob(3),
+            });
+        })?;
+        Ok(lines)
+    }
+
+    /// The number in the whole journal and the time of one entry of a sequence.
+    fn moment(&mut self, of: Sequence<'_>, at: u64) -> Result<Option<(u64, Time)>, Fault> {
+        let mut found = None;
+        let each = |c: Cells| found = Some((u64::try_from(c.int(0)).unwrap_or(0), Time(c.int(1))));
+        match of {
+            Sequence::Whole => {
+                self.query("SELECT number, time FROM journal WHERE number = ?1", &[int(at)], each)?;
+            }
+            Sequence::Of(id) => {
+                let sql = "SELECT number, time FROM journal WHERE institution = ?1 AND place = ?2";
+                self.query(sql, &[id.into(), int(at)], each)?;
+            }
+        }
+        Ok(found)
+    }
+
+    /// A place in a sequence at which something begins to hold, found by halving.
+    fn turn(&mut self, of: Sequence<'_>, holds: impl Fn(u64, Time) -> bool) -> Result<u64, Fault> {
+        let (mut low, mut high) = (0, self.sequence_length(of)?);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let Some((number, time)) = self.moment(of, middle)? else {
+                return Err(Fault::new("the journal in the state has a gap"));
+            };
+            if holds(number, time) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
+    }
+
+    /// How many entries of a sequence are among the first `size` of the journal.
+    pub fn covered(&mut self, of: Sequence<'_>, size: u64) -> Result<u64, Fault> {
+        self.turn(of, |number, _| number >= size)
+    }
+
+    /// The first and one past the last number in a sequence of what happened from `since` on and
+    /// before `until`. Between them something may lie that is outside of the period, if the clock
+    /// was set back. No index over times is kept, which every entry would have to pay for: times
+    /// follow the order of the entries but for corrections of the clock, and those of up to a day
+    /// are allowed for.
+    pub fn period(&mut self, of: Sequence<'_>, since: Option<Time>, until: Option<Time>)
+        -> Result<(u64, u64), Fault> {
+        let length = self.sequence_length(of)?;
+        let (mut low, mut high) = (0, length);
+        if let Some(since) = since {
+            let from = self.turn(of, |_, time| time.0 >= since.0.saturating_sub(SET_BACK))?;
+            low = self.edge(of, from, since, true)?.unwrap_or(length);
+        }
+        if let Some(until) = until {
+            let to = self.turn(of, |_, time| time.0 >= until.0.saturating_add(SET_BACK))?;
+            high = self.edge(of, to, until, false)?.map_or(0, |last| last + 1);
+        }
+        Ok((low, high.max(low)))
+    }
+
+    /// The first entry from a number on that is not before a time, or the last one below the number
+    /// that is.
+    fn edge(&mut self, of: Sequence<'_>, at: u64, time: Time, first: bool)
+        -> Result<Option<u64>, Fault> {
+        let (column, only) = match of {
+            Sequence::Whole => ("number", ""),
+            Sequence::Of(_) => ("place", "institution = ?3 AND "),
+        };
+        let (side, order) = if first { (">=", "") } else { ("<", " DESC") };
+        let sql = format!(
+            "SELECT {column} FROM journal WHERE {only}{column} {side} ?1 AND time {side} ?2 \
+             ORDER BY {column}{order} LIMIT 1"
+        );
+        let mut vals = vec![int(at), time.into()];
+        if let Sequence::Of(id) = of {
+            vals.push(id.into());
+        }
+        let mut found = None;
+        self.query(&sql, &vals, |c| found = u64::try_from(c.int(0)).ok())?;
+        Ok(found)
+    }
+
+    /// Sizes of checkpoints below a size, the newest first.
+    pub fn checkpoint_sizes(&mut self, below: u64, limit: u64) -> Result<Vec<u64>, Fault> {
+        let mut sizes = Vec::new();
+        let sql = "SELECT DISTINCT size FROM checkpoint WHERE size < ?1 ORDER BY size DESC LIMIT ?2";
+        self.query(sql, &[int(below), int(limit)], |c| {
+            sizes.extend(u64::try_from(c.int(0)));
+        })?;
+        Ok(sizes)
+    }
+
+    /// Notes of the checkpoint of a size, SHA-256 before SM3; none if there is no such checkpoint.
+    pub fn checkpoint_notes(&mut self, size: u64) -> Result<Vec<String>, Fault> {
+        let size = size.min(i64::MAX as u64);
+        self.notes(size, size)
     }
 
     /// Writes an export of the entries from `from` to the newest checkpoint.

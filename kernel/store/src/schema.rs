@@ -4,9 +4,10 @@ use crate::db::{Db, Val};
 use jinyun_base::Fault;
 
 /// Steps by name. A database remembers which it has taken.
-const STEPS: &[(&str, &str)] = &[(
-    "first",
-    "
+const STEPS: &[(&str, &str)] = &[
+    (
+        "first",
+        "
 CREATE TABLE resource (
   kind TEXT NOT NULL, id TEXT NOT NULL, domain TEXT NOT NULL, project TEXT NOT NULL,
   name TEXT NOT NULL, generation INTEGER NOT NULL CHECK (generation > 0), spec TEXT NOT NULL,
@@ -56,7 +57,10 @@ CREATE TABLE command (
 CREATE TABLE lease (
   name TEXT NOT NULL, epoch INTEGER NOT NULL, holder TEXT NOT NULL, PRIMARY KEY (name));
 ",
-)];
+    ),
+    // Requests that wait for an approval are resources. No action asked for one before.
+    ("approvals are resources", "DROP TABLE command;"),
+];
 
 /// Brings a database to the newest schema. Each step is one transaction.
 pub fn migrate(db: &mut Db) -> Result<(), Fault> {

@@ -308,28 +308,9 @@ impl Writer {
         self.db.exec("DELETE FROM nudge WHERE kind = ?1 AND id = ?2", &[kind.into(), id.into()])
             .map(drop)
     }
-
-    /// Stores or changes a command that waits for approval.
-    pub fn put_command(&mut self, id: &Id, state: &str, body: &str, now: Time)
-        -> Result<(), Fault> {
-        self.db.exec(
-            "INSERT INTO command (id, state, body, created) VALUES (?1, ?2, ?3, ?4) \
-             ON CONFLICT (id) DO UPDATE SET state = ?2",
-            &[id.into(), state.into(), body.into(), now.into()],
-        ).map(drop)
-    }
 }
 
 impl Db {
-    /// A stored command: its state and body.
-    pub fn command(&mut self, id: &Id) -> Result<Option<(String, String)>, Fault> {
-        let mut found = None;
-        self.query("SELECT state, body FROM command WHERE id = ?1", &[id.into()], |mut c| {
-            found = Some((c.text(0), c.text(1)));
-        })?;
-        Ok(found)
-    }
-
     /// When a resource is to be looked at.
     pub fn nudged(&mut self, kind: &str, id: &Id) -> Result<Option<Time>, Fault> {
         let mut due = None;
