@@ -39,7 +39,7 @@ pub struct Command {
     /// Network address of the one who asks.
     #[serde(default)]
     pub source: Option<String>,
-    /// The approval under which it runs.
+    /// The approval or the consent under which it runs.
     #[serde(default)]
     pub approval: Option<String>,
 }
@@ -121,12 +121,13 @@ pub struct StatusReport {
 pub enum Job {
     /// Run a command.
     Command(Box<Command>),
-    /// Approve a stored command and run it.
-    Approve {
-        /// The stored command.
-        id: Id,
-        /// Who approves; never the one who asked.
-        by: Box<Command>,
+    /// Remember that something was shown under an institution's consent. A read needs no entry;
+    /// one that the institution had to allow does.
+    Shown {
+        /// What was asked, with the consent's id.
+        command: Box<Command>,
+        /// Whose journal it stands in.
+        institution: Id,
     },
     /// Remember a refusal that was decided elsewhere (a read, a login, a malformed request).
     Refused {
@@ -144,6 +145,14 @@ pub enum Job {
         /// Id.
         id: Id,
     },
+}
+
+/// What a command has started: a job behind it in the same transaction, and the command that keeps
+/// what came of it.
+#[derive(Debug)]
+pub(crate) struct Follow {
+    pub job: Job,
+    pub report: Command,
 }
 
 /// What came of a job.

@@ -1,24 +1,30 @@
 //! The pipeline: one job after the other, many in one transaction.
 //!
 //! ```text
-//! job -> savepoint -> action? -> target -> policy -> approval? -> rules, rows -> journal -> release
-//!                        |         |         |           |            |
-//!                        +---------+---------+-----------+------------+--> rollback, journal the
-//!                                                                          refusal instead
+//! job -> savepoint -> action? -> target -> policy -> rules, rows -> approval? -> journal -> release
+//!                        |         |         |           |              |
+//!                        +---------+---------+-----------+              +--> rollback, keep the
+//!                        |                                                   request instead
+//!                        +--> rollback, journal the refusal instead
 //! all jobs of a group -> one commit -> observers -> answers
 //! ```
+//! A command that has to be approved is tried first and taken back: one that the rules refuse
+//! anyway asks nobody for anything. Once approved it is an ordinary command again, run behind the
+//! vote that completed it and in the same transaction, and judged on the world as it is then.
+//!
 //! A job is never half done: its savepoint holds the rows and the journal entry. A group is never
 //! half done: it is one transaction, and answers go out after its commit only (I4). Commands are
 //! serial, so no rule has to think about another command between its check and its write.
 
-use crate::command::{Answer, Command, Failure, Job, StatusReport};
+use crate::command::{Answer, Command, Failure, Follow, Job, StatusReport};
 use crate::ctx::{Ctx, Place};
-use crate::registry::{Registry, Verb};
+use crate::registry::{ActionDef, Need, Registry, Verb};
+use crate::view::View;
 use jinyun_base::{Entropy, Fault, Id, Refusal, Refused, Time};
 use jinyun_journal::{Actor as Name, Effect, Reason, Target};
-use jinyun_policy::{Actor, ActorKind, Object, PROVIDER};
+use jinyun_policy::{Actor, ActorKind, Object, PROVIDER, Permit};
 use jinyun_store::{Draft, Stored, Writer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Told after each commit what changed, before the answers go out. Must be quick.
@@ -31,19 +37,26 @@ pub struct Core {
     registry: Arc<Registry>,
     dice: Box<dyn Entropy>,
     observers: Vec<Observer>,
+    /// What the group has changed so far, in the journal's order.
+    changed: Vec<Effect>,
 }
 
-/// What one job did, before it has an entry.
+/// What one command did, before it has an entry.
 struct Done {
-    institution: Id,
     answer: Answer,
     note: Option<Value>,
+    permit: Permit,
+    follow: Option<Box<Follow>>,
+    /// It works, and has to wait for this.
+    need: Option<Need>,
+    /// It was kept instead: what the caller is told.
+    waits: Option<Refusal>,
 }
 
 impl Core {
     /// A pipeline over an open store.
     pub fn new(writer: Writer, registry: Arc<Registry>, dice: Box<dyn Entropy>) -> Core {
-        Core { writer, registry, dice, observers: Vec::new() }
+        Core { writer, registry, dice, observers: Vec::new(), changed: Vec::new() }
     }
 
     /// Adds an observer.
@@ -67,8 +80,7 @@ impl Core {
     pub fn run(&mut self, jobs: Vec<Job>, now: Time) -> Vec<Result<Answer, Failure>> {
         match self.group(&jobs, now) {
             Ok(answers) => {
-                let effects: Vec<Effect> = answers.iter().flatten()
-                    .flat_map(|a| a.effects.iter().cloned()).collect();
+                let effects = std::mem::take(&mut self.changed);
                 if !effects.is_empty() {
                     self.observers.iter_mut().for_each(|o| o(&effects));
                 }
@@ -88,6 +100,7 @@ impl Core {
 
     fn group(&mut self, jobs: &[Job], now: Time)
         -> Result<Vec<Result<Answer, Failure>>, Fault> {
+        self.changed.clear();
         self.writer.begin()?;
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -103,7 +116,10 @@ impl Core {
     fn job(&mut self, job: Job, now: Time) -> Result<Answer, Failure> {
         match job {
             Job::Command(command) => self.command(*command, now),
-            Job::Approve { id, by } => self.approve(&id, *by, now),
+            Job::Shown { command, institution } => {
+                let draft = draft(&command, institution, "done", now);
+                Ok(Answer { entry: self.writer.append(draft)?.number, ..Answer::default() })
+            }
             Job::Refused { command, refusal } => {
                 let institution = command.actor.domain.clone();
                 self.refused(&command, institution, refusal, now)
@@ -121,24 +137,118 @@ impl Core {
     fn command(&mut self, command: Command, now: Time) -> Result<Answer, Failure> {
         self.writer.savepoint()?;
         let mut institution = command.actor.domain.clone();
-        match self.attempt(&command, &mut institution, now) {
-            Ok(mut done) => {
-                let effects = done.answer.effects.clone();
-                let mut draft = draft(&command, done.institution, "done", now);
-                draft.effects = effects;
-                draft.note = done.note;
-                if draft.target.is_none() {
-                    draft.target = self.made(&command, &done.answer);
-                }
-                done.answer.entry = self.writer.append(draft)?.number;
-                self.writer.release()?;
-                Ok(done.answer)
-            }
+        let came = match self.attempt(&command, &mut institution, now) {
+            Ok(Done { need: Some(need), permit, .. }) => self.wait(&command, permit, need, now),
+            came => came,
+        };
+        match came {
+            Ok(done) => self.record(&command, institution, done, now),
             Err(Failure::Refused(refusal)) => {
                 self.writer.rollback()?;
                 self.refused(&command, institution, refusal, now)
             }
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// Appends the entry of a command that worked or waits, and carries out what it has started.
+    fn record(&mut self, command: &Command, institution: Id, done: Done, now: Time)
+        -> Result<Answer, Failure> {
+        let Done { mut answer, note, permit, follow, waits, .. } = done;
+        let outcome = if waits.is_some() { "waiting" } else { "done" };
+        let mut draft = draft(command, institution, outcome, now);
+        draft.effects = answer.effects.clone();
+        draft.note = note;
+        draft.reason = waits.as_ref().map(reason);
+        if draft.target.is_none() {
+            draft.target = self.made(command, &answer);
+        }
+        if let Some(consent) = permit.consent() {
+            under(&mut draft, consent);
+        }
+        answer.entry = self.writer.append(draft)?.number;
+        self.writer.release()?;
+        self.changed.extend(answer.effects.iter().cloned());
+        if let Some(follow) = follow {
+            self.follow(*follow, now)?;
+        }
+        match waits {
+            None => Ok(answer),
+            Some(mut refusal) => {
+                refusal.recorded = true;
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// Runs what a command has started, and the command that keeps what came of it. All of that is
+    /// one transaction with the command itself: a kill in between leaves none of the three.
+    fn follow(&mut self, follow: Follow, now: Time) -> Result<(), Failure> {
+        let Follow { job, mut report } = follow;
+        let mut words = Map::new();
+        words.insert("entry".into(), self.writer.next_number().into());
+        match self.job(job, now) {
+            Ok(answer) => {
+                let told = answer.value.get("id").and_then(Value::as_str).map(String::from);
+                if let Some(id) = answer.row.map(|r| r.id.to_string()).or(told) {
+                    words.insert("made".into(), id.into());
+                }
+            }
+            Err(Failure::Refused(r)) => {
+                let why = json!({ "code": r.code(), "message": r.message });
+                words.insert("refused".into(), why);
+            }
+            Err(fault) => return Err(fault),
+        }
+        if let Some(args) = report.args.as_object_mut() {
+            args.extend(words);
+        }
+        match self.command(report, now) {
+            Ok(_) => Ok(()),
+            Err(Failure::Refused(r)) => {
+                Err(Fault::new(format!("what came of a command could not be kept: {r}")).into())
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The command would work and has to wait: what it did is taken back, and the request is kept.
+    fn wait(&mut self, command: &Command, permit: Permit, need: Need, now: Time)
+        -> Result<Done, Failure> {
+        self.writer.rollback()?;
+        self.writer.savepoint()?;
+        let registry = Arc::clone(&self.registry);
+        let Some(approver) = &registry.approver else {
+            return Err(Fault::new("a command waits, and nobody keeps requests").into());
+        };
+        let mut ctx = self.ctx(&registry, command, permit, now);
+        let id = approver.keep(&mut ctx, command, need)?;
+        let Ctx { effects, permit, .. } = ctx;
+        let say = format!("{} needs approval: it waits as request {id} and runs once it is approved.",
+            command.action);
+        let refusal = Refusal::new(Refused::NeedsApproval(id.to_string()), say);
+        Ok(Done {
+            answer: Answer { effects, ..Answer::default() },
+            note: Some(json!({ "approval": id })),
+            permit,
+            follow: None,
+            need: None,
+            waits: Some(refusal),
+        })
+    }
+
+    fn ctx<'a>(&'a mut self, registry: &'a Registry, command: &'a Command, permit: Permit,
+        now: Time) -> Ctx<'a> {
+        Ctx {
+            writer: &mut self.writer,
+            registry,
+            dice: self.dice.as_mut(),
+            now,
+            actor: &command.actor,
+            permit,
+            effects: Vec::new(),
+            note: None,
+            follow: None,
         }
     }
 
@@ -156,22 +266,11 @@ impl Core {
         Some(Target { id: id.into(), kind: kind.into() })
     }
 
-    /// Journals a refusal and returns it. One that waits for approval is no refusal: the command
-    /// is stored.
+    /// Journals a refusal and returns it.
     fn refused(&mut self, command: &Command, institution: Id, mut refusal: Refusal, now: Time)
         -> Result<Answer, Failure> {
-        let waits = matches!(refusal.why, Refused::NeedsApproval(_));
-        let mut draft = draft(command, institution, if waits { "waiting" } else { "refused" }, now);
-        draft.reason = Some(Reason {
-            code: refusal.code().into(),
-            message: refusal.message.clone(),
-        });
-        if let Refused::NeedsApproval(id) = &refusal.why {
-            let body = serde_json::to_string(command)
-                .map_err(|e| Fault::new(format!("storing a command: {e}")))?;
-            self.writer.put_command(&id.as_str().into(), "waiting", &body, now)?;
-            draft.note = Some(json!({ "command": id }));
-        }
+        let mut draft = draft(command, institution, "refused", now);
+        draft.reason = Some(reason(&refusal));
         self.writer.append(draft)?;
         refusal.recorded = true;
         Err(refusal.into())
@@ -197,49 +296,23 @@ impl Core {
             },
         };
         let object = self.object(command, target.as_ref())?;
-        let permit = registry.policy.decide(&command.actor, &command.action, &object)?;
+        let permit = match registry.policy.decide(&command.actor, &command.action, &object) {
+            Ok(permit) => permit,
+            Err(plain) => {
+                let view = &mut View::new(&mut self.writer.db);
+                registry.under_consent(view, command, &object, Some(now), plain)?
+            }
+        };
         // From here on the actor may know of the thing: its institution keeps the entry.
         if let Some(domain) = &object.domain {
             *institution = domain.clone();
         }
-        self.ask_approval(command, &registry)?;
-        let mut ctx = Ctx {
-            writer: &mut self.writer,
-            registry: &registry,
-            dice: self.dice.as_mut(),
-            now,
-            actor: &command.actor,
-            permit,
-            effects: Vec::new(),
-            note: None,
-        };
-        let mut answer = Answer::default();
-        match (def.verb, &command.target) {
-            (Verb::Create, _) => {
-                let at = place(&mut ctx, command, &registry, def.kind)?;
-                let row = registry.kind(def.kind)?.create(&mut ctx, at, command.args.clone())?;
-                for (name, secret) in &command.secrets {
-                    ctx.put_secret(def.kind, &row.id, name, secret.expose())?;
-                }
-                answer.row = Some(row);
-            }
-            (Verb::Update, Some(id)) => {
-                let kind = registry.kind(def.kind)?;
-                answer.row = Some(kind.update(&mut ctx, id, &command.args, command.if_generation)?);
-                for (name, secret) in &command.secrets {
-                    ctx.put_secret(def.kind, id, name, secret.expose())?;
-                }
-            }
-            (Verb::Delete, Some(id)) => {
-                answer.row = Some(registry.kind(def.kind)?.delete(&mut ctx, id)?);
-            }
-            (Verb::Own(run), _) => answer.value = run(&mut ctx, command)?,
-            (Verb::Read, _) => return Err(Fault::new("a read was sent as a command").into()),
-            (_, None) => return Err(Refusal::invalid("id", "is missing").into()),
-        }
-        answer.effects = ctx.effects;
-        let note = ctx.note;
-        Ok(Done { institution: institution.clone(), answer, note })
+        let need = self.need(command, &object, &registry)?;
+        let mut ctx = self.ctx(&registry, command, permit, now);
+        let mut answer = perform(&mut ctx, def, command)?;
+        let Ctx { effects, note, permit, follow, .. } = ctx;
+        answer.effects = effects;
+        Ok(Done { answer, note, permit, follow, need, waits: None })
     }
 
     fn object(&self, command: &Command, target: Option<&Stored>) -> Result<Object, Fault> {
@@ -254,71 +327,20 @@ impl Core {
         })
     }
 
-    fn ask_approval(&mut self, command: &Command, registry: &Registry) -> Result<(), Failure> {
-        let asked = registry.approvals.iter().any(|r| r.action == command.action);
-        if !asked || command.approval.is_some() || command.actor.kind == ActorKind::System {
-            return Ok(());
+    /// What the command has to wait for.
+    fn need(&mut self, command: &Command, object: &Object, registry: &Registry)
+        -> Result<Option<Need>, Failure> {
+        let Some(approver) = &registry.approver else { return Ok(None) };
+        // The platform carries out what was decided before, and who signs in is nobody yet.
+        if command.actor.kind != ActorKind::User {
+            return Ok(None);
         }
-        if !command.secrets.is_empty() {
-            let say = "carries a secret and cannot wait for an approval";
+        let need = approver.needs(&mut View::new(&mut self.writer.db), command, object)?;
+        if need.is_some() && !command.secrets.is_empty() {
+            let say = "needs approval and carries a secret, which is not kept: it cannot wait";
             return Err(Refusal::invalid(&command.action, say).into());
         }
-        let id = Id::uuid(self.dice.as_mut());
-        Err(Refusal::new(Refused::NeedsApproval(id.to_string()), format!(
-            "{} needs somebody else's approval; it is stored as {id}", command.action
-        )).into())
-    }
-
-    /// Runs a stored command under an approval, by the same path and on the world as it is now.
-    fn approve(&mut self, id: &Id, by: Command, now: Time) -> Result<Answer, Failure> {
-        self.writer.savepoint()?;
-        match self.release_stored(id, &by) {
-            Ok(mut stored) => {
-                stored.approval = Some(id.to_string());
-                let mut entry = draft(&by, by.actor.domain.clone(), "done", now);
-                entry.target = Some(Target { id: id.to_string(), kind: "command".into() });
-                self.writer.append(entry)?;
-                self.writer.put_command(id, "approved", "", now)?;
-                self.writer.release()?;
-                self.command(stored, now)
-            }
-            Err(Failure::Refused(refusal)) => {
-                self.writer.rollback()?;
-                let institution = by.actor.domain.clone();
-                self.refused(&by, institution, refusal, now)
-            }
-            Err(fault) => Err(fault),
-        }
-    }
-
-    fn release_stored(&mut self, id: &Id, by: &Command) -> Result<Command, Failure> {
-        let Some((state, body)) = self.writer.db.command(id)? else {
-            return Err(Refusal::not_found("command", id).into());
-        };
-        let stored: Command = serde_json::from_str(&body)
-            .map_err(|e| Fault::new(format!("stored command {id}: {e}")))?;
-        let object = Object {
-            what: Some((jinyun_base::Kind("command"), id.clone())),
-            domain: stored.domain.clone().or_else(|| stored.actor.domain_of_scope().cloned()),
-            project: stored.project.clone().or_else(|| stored.actor.project().cloned()),
-            ..Object::default()
-        };
-        self.registry.policy.decide(&by.actor, &by.action, &object)?;
-        let rule = self.registry.approvals.iter().find(|r| r.action == stored.action);
-        if by.actor.id == stored.actor.id {
-            let say = "whoever asked for it cannot approve it; somebody else has to";
-            return Err(Refusal::new(Refused::Forbidden, say).into());
-        }
-        if let Some(rule) = rule
-            && !jinyun_policy::meets(rule.by, &by.actor, &object)
-        {
-            let say = format!("you may not approve {}", stored.action);
-            return Err(Refusal::new(Refused::Forbidden, say).into());
-        }
-        if state != "waiting" {
-            return Err(Refusal::conflict(format!("command {id} is {state} already")).into());
-        }
-        Ok(stored)
+        Ok(need)
     }
 
     fn status(&mut self, report: StatusReport, now: Time) -> Result<Answer, Failure> {
@@ -361,6 +383,50 @@ impl Core {
             answer.entry = self.writer.append(entry)?.number;
         }
         Ok(answer)
+    }
+}
+
+/// Does what an action does.
+fn perform(ctx: &mut Ctx<'_>, def: ActionDef, command: &Command) -> Result<Answer, Failure> {
+    let registry = ctx.registry;
+    let mut answer = Answer::default();
+    match (def.verb, &command.target) {
+        (Verb::Create, _) => {
+            let at = place(ctx, command, registry, def.kind)?;
+            let row = registry.kind(def.kind)?.create(ctx, at, command.args.clone())?;
+            for (name, secret) in &command.secrets {
+                ctx.put_secret(def.kind, &row.id, name, secret.expose())?;
+            }
+            answer.row = Some(row);
+        }
+        (Verb::Update, Some(id)) => {
+            let kind = registry.kind(def.kind)?;
+            answer.row = Some(kind.update(ctx, id, &command.args, command.if_generation)?);
+            for (name, secret) in &command.secrets {
+                ctx.put_secret(def.kind, id, name, secret.expose())?;
+            }
+        }
+        (Verb::Delete, Some(id)) => {
+            answer.row = Some(registry.kind(def.kind)?.delete(ctx, id)?);
+        }
+        (Verb::Own(run), _) => answer.value = run(ctx, command)?,
+        (Verb::Read, _) => return Err(Fault::new("a read was sent as a command").into()),
+        (_, None) => return Err(Refusal::invalid("id", "is missing").into()),
+    }
+    Ok(answer)
+}
+
+fn reason(refusal: &Refusal) -> Reason {
+    Reason { code: refusal.code().into(), message: refusal.message.clone() }
+}
+
+/// Names the consent under which something was done. One that was approved as well has the
+/// approval's id already: then the consent stands in the note.
+fn under(draft: &mut Draft, consent: &Id) {
+    if draft.approval.is_none() {
+        draft.approval = Some(consent.to_string());
+    } else if let Some(note) = draft.note.get_or_insert_with(|| json!({})).as_object_mut() {
+        note.insert("consent".into(), consent.as_str().into());
     }
 }
 

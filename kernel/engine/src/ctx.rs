@@ -3,7 +3,7 @@
 //! A [`Ctx`] cannot be had without a [`Permit`], and everything that it writes becomes an effect of
 //! the one journal entry that the pipeline appends when the command ends (I1, I3).
 
-use crate::command::Failure;
+use crate::command::{Command, Failure, Follow, Job};
 use crate::derive;
 use crate::registry::Registry;
 use crate::resource::{Derived, Have, Resource, encode_spec};
@@ -38,6 +38,7 @@ pub struct Ctx<'a> {
     pub(crate) permit: Permit,
     pub(crate) effects: Vec<Effect>,
     pub(crate) note: Option<Value>,
+    pub(crate) follow: Option<Box<Follow>>,
 }
 
 impl Ctx<'_> {
@@ -54,6 +55,18 @@ impl Ctx<'_> {
     /// Randomness.
     pub fn dice(&mut self) -> &mut dyn Entropy {
         self.dice
+    }
+
+    /// What the services have registered.
+    pub fn registry(&self) -> &Registry {
+        self.registry
+    }
+
+    /// Has a job run after this command, in the same transaction, by the same path as any other.
+    /// The report runs behind it; its words get `entry` (the job's place in the journal), `made`
+    /// (the id of what it made) or `refused` (a code and a sentence).
+    pub fn then(&mut self, job: Job, report: Command) {
+        self.follow = Some(Box::new(Follow { job, report }));
     }
 
     /// One resource or "not found".

@@ -26,7 +26,7 @@ pub use ctx::{Ctx, Place};
 pub use driver::{Driver, Maker, Submit};
 pub use queue::{Handle, Queue};
 pub use reader::Reader;
-pub use registry::{ActionDef, ApprovalRule, Registry, Verb};
+pub use registry::{ActionDef, Approver, Need, Registry, Verb};
 pub use replay::replay;
 pub use resource::{Cost, Derived, Fact, Have, Plan, Resource, Step};
 pub use view::{Seen, View};

@@ -7,7 +7,7 @@ use crate::registry::Registry;
 use crate::resource::{Have, Resource};
 use crate::view::View;
 use jinyun_base::{Fault, Id, Refusal, Refused};
-use jinyun_policy::{Actor, Object};
+use jinyun_policy::{Actor, Object, Permit};
 use jinyun_store::{Config, Db, Query};
 use std::sync::{Arc, Mutex};
 
@@ -47,12 +47,35 @@ impl Reader {
         &self.registry
     }
 
-    /// Decides about an action on an object; a denial is journaled before it is returned.
+    /// Decides about an action on an object; a denial is journaled before it is returned, and so is
+    /// what an institution's consent allows.
     pub fn allow(&self, asked: &Command, object: &Object) -> Result<(), Failure> {
-        match self.registry.policy.decide(&asked.actor, &asked.action, object) {
-            Ok(_) => Ok(()),
+        let registry = &self.registry;
+        let Err(plain) = registry.policy.decide(&asked.actor, &asked.action, object) else {
+            return Ok(());
+        };
+        if registry.approver.is_none() || !registry.policy.wants_consent(&asked.actor, &asked.action) {
+            return Err(self.deny(asked, plain));
+        }
+        let permit = self.lend(|db| {
+            match registry.under_consent(&mut View::new(db), asked, object, None, plain) {
+                Err(Failure::Fault(fault)) => Err(fault),
+                Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
+                Ok(permit) => Ok(Ok(permit)),
+            }
+        })?;
+        match permit {
+            Ok(permit) => self.shown(asked, object, &permit),
             Err(refusal) => Err(self.deny(asked, refusal)),
         }
+    }
+
+    /// What is shown under a consent stands in the institution's own journal before it is shown.
+    fn shown(&self, asked: &Command, object: &Object, permit: &Permit) -> Result<(), Failure> {
+        let mut command = Box::new(asked.clone());
+        command.approval = permit.consent().map(ToString::to_string);
+        let institution = object.domain.clone().unwrap_or_else(|| asked.actor.domain.clone());
+        self.handle.clone().submit(Job::Shown { command, institution }).map(drop)
     }
 
     /// Journals a refusal and returns it.
@@ -77,7 +100,7 @@ impl Reader {
     }
 
     /// All resources that a query finds and the caller may see. What it may not see is left out,
-    /// which is no denial: it asked for what it can see.
+    /// which is no denial: it asked for what it can see. A consent opens no list.
     pub fn list<R: Resource>(&self, asked: &Command, query: &Query)
         -> Result<Vec<Have<R>>, Failure> {
         let rows = self.lend(|db| db.list(R::KIND, query))?;

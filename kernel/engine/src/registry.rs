@@ -4,11 +4,12 @@ use crate::command::{Command, Failure};
 use crate::ctx::{Ctx, Place};
 use crate::resource::{Derived, Have, Plan, Resource, Step};
 use crate::view::{Seen, View};
-use jinyun_base::{Entropy, Fault, Id, Refusal};
-use jinyun_policy::{Object, Policy, Rule, Who};
+use jinyun_base::{Entropy, Fault, Id, Refusal, Time};
+use jinyun_policy::{Actor, Object, Permit, Policy, Rule, Scope, Who};
 use jinyun_store::{Row, Stored};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What an action does.
 #[derive(Clone, Copy)]
@@ -34,13 +35,37 @@ pub struct ActionDef {
     pub verb: Verb,
 }
 
-/// A command of this action has to be approved by somebody else first.
+/// What a command has to wait for.
 #[derive(Debug, Clone)]
-pub struct ApprovalRule {
-    /// The action.
-    pub action: String,
-    /// Who may approve.
-    pub by: Who,
+pub struct Need {
+    /// In the approver's own words, for [`Approver::keep`].
+    pub words: Value,
+}
+
+/// The service that knows who has to agree. The engine asks it, and knows neither its rules nor its
+/// kinds.
+pub trait Approver: Send + Sync {
+    /// What a command that may be done has to wait for; none if it may run now. A command that says
+    /// under which approval it runs is judged again: by the rules and votes as they are.
+    fn needs(&self, view: &mut View<'_>, command: &Command, object: &Object)
+        -> Result<Option<Need>, Failure>;
+
+    /// Keeps a command that has to wait, and returns the request's id.
+    fn keep(&self, ctx: &mut Ctx<'_>, command: &Command, need: Need) -> Result<Id, Failure>;
+
+    /// An institution's consent that covers this actor, action and object at this time.
+    fn consent(&self, view: &mut View<'_>, asked: &Command, object: &Object, now: Time)
+        -> Result<Option<Id>, Fault>;
+
+    /// The time, for a read: it has no job to bring it.
+    fn now(&self) -> Time;
+
+    /// The actor that a user is in a scope at present. None for a user who is gone or disabled, or
+    /// who has no role there.
+    fn actor(&self, view: &mut View<'_>, user: &Id, scope: &Scope) -> Result<Option<Actor>, Fault>;
+
+    /// Whether a user is in a group at present.
+    fn in_group(&self, view: &mut View<'_>, user: &Id, group: &Id) -> Result<bool, Fault>;
 }
 
 /// The typed resource behind an untyped face.
@@ -179,8 +204,8 @@ pub struct Registry {
     quotas: HashMap<&'static str, i64>,
     /// Who may do what.
     pub policy: Policy,
-    /// What needs approval.
-    pub approvals: Vec<ApprovalRule>,
+    /// Who is asked what needs approval. Without one nothing does, and there are no consents.
+    pub approver: Option<Arc<dyn Approver>>,
 }
 
 impl Default for Registry {
@@ -190,7 +215,7 @@ impl Default for Registry {
             actions: HashMap::new(),
             quotas: HashMap::new(),
             policy: Policy::default(),
-            approvals: Vec::new(),
+            approver: None,
         };
         registry.rules(OWN_RULES)
             .action("engine:resource:finish", "", Verb::Own(finish))
@@ -271,6 +296,21 @@ impl Registry {
     /// What a decision needs to know of a stored resource.
     pub fn object(&self, stored: &Stored) -> Result<Object, Fault> {
         self.kind(&stored.row.kind)?.object(stored)
+    }
+
+    /// Decides again after a refusal, where a rule speaks of a consent and there is one now.
+    pub(crate) fn under_consent(&self, view: &mut View<'_>, asked: &Command, object: &Object,
+        now: Option<Time>, plain: Refusal) -> Result<Permit, Failure> {
+        let wanted = self.policy.wants_consent(&asked.actor, &asked.action);
+        let Some(approver) = self.approver.as_ref().filter(|_| wanted) else {
+            return Err(plain.into());
+        };
+        let now = now.unwrap_or_else(|| approver.now());
+        match approver.consent(view, asked, object, now)? {
+            None => Err(plain.into()),
+            Some(consent) => Ok(self.policy
+                .decide_under(&asked.actor, &asked.action, object, Some(&consent))?),
+        }
     }
 
     /// What follows from a stored resource, for checkers.

@@ -4,6 +4,10 @@
 //! write needs a [`Permit`], and only [`Policy::decide`] makes one (I1). Rules are Rust data,
 //! readable as a table; there is no file that an operator could edit to undo the separation of
 //! duties. What no rule names is denied. No IO.
+//!
+//! A tenant's consent is no exception that is written around a rule: it is a rule of its own
+//! ([`Who::Consented`]), which nobody meets until whoever asks for the decision brings the consent
+//! along ([`Policy::decide_under`]). It was looked up before, so that deciding stays a pure function.
 
 use jinyun_base::{Id, Kind, Refusal, Refused};
 use serde::{Deserialize, Serialize};
@@ -137,6 +141,8 @@ pub enum Who {
     Domain(Role),
     /// One of the duties, in system scope.
     Duty(Duty),
+    /// One of the duties, in system scope, under a consent of the institution whose thing it is.
+    Consented(Duty),
     /// The user that the target belongs to.
     Owner,
     /// Whoever has a role in some project, if the target is shared with all.
@@ -176,6 +182,7 @@ pub struct Object {
 pub struct Permit {
     action: String,
     because: Who,
+    consent: Option<Id>,
 }
 
 impl Permit {
@@ -187,6 +194,11 @@ impl Permit {
     /// The rule that allowed it.
     pub fn because(&self) -> Who {
         self.because
+    }
+
+    /// The institution's consent under which it was allowed, if it was allowed under one.
+    pub fn consent(&self) -> Option<&Id> {
+        self.consent.as_ref()
     }
 }
 
@@ -224,10 +236,22 @@ impl Policy {
     /// A refusal is "not found" where the actor may not even know of the object: where no rule
     /// could be met because the object lies in another project and another domain.
     pub fn decide(&self, actor: &Actor, action: &str, object: &Object) -> Result<Permit, Refusal> {
+        self.decide_under(actor, action, object, None)
+    }
+
+    /// The same decision where a consent is at hand that covers this actor, action and object. It
+    /// is used for a rule that speaks of one, and for nothing else.
+    pub fn decide_under(&self, actor: &Actor, action: &str, object: &Object, consent: Option<&Id>)
+        -> Result<Permit, Refusal> {
         let allow = self.rules.get(action).copied().unwrap_or(&[]);
         for who in allow {
-            if holds(*who, actor, object) {
-                return Ok(Permit { action: action.into(), because: *who });
+            let under = match who {
+                Who::Consented(_) => consent,
+                _ => None,
+            };
+            if holds(*who, actor, object, under.is_some()) {
+                let consent = under.cloned();
+                return Ok(Permit { action: action.into(), because: *who, consent });
             }
         }
         if let Some((kind, id)) = &object.what
@@ -240,21 +264,32 @@ impl Policy {
             format!("You are not authorized to perform the requested action: {action}."),
         ))
     }
+
+    /// Whether a consent could let this actor do that. Where it could not, nobody need look for one.
+    pub fn wants_consent(&self, actor: &Actor, action: &str) -> bool {
+        let allow = self.rules.get(action).copied().unwrap_or(&[]);
+        allow.iter().any(|who| matches!(who, Who::Consented(duty) if on_duty(*duty, actor)))
+    }
 }
 
 /// Whether an actor is one of those whom a rule names, for this object.
 pub fn meets(who: Who, actor: &Actor, object: &Object) -> bool {
-    holds(who, actor, object)
+    holds(who, actor, object, false)
 }
 
-fn holds(who: Who, actor: &Actor, object: &Object) -> bool {
+fn on_duty(duty: Duty, actor: &Actor) -> bool {
+    actor.scope == Scope::System && actor.duty == Some(duty)
+}
+
+fn holds(who: Who, actor: &Actor, object: &Object, consented: bool) -> bool {
     match who {
         Who::Nobody => true,
         Who::User => actor.kind == ActorKind::User,
         Who::System => actor.kind == ActorKind::System,
         Who::Owner => actor.kind == ActorKind::User && object.owner.as_ref() == Some(&actor.id),
         Who::Shared => object.shared && actor.role.is_some() && actor.project().is_some(),
-        Who::Duty(duty) => actor.scope == Scope::System && actor.duty == Some(duty),
+        Who::Duty(duty) => on_duty(duty, actor),
+        Who::Consented(duty) => consented && on_duty(duty, actor),
         Who::Project(role) => {
             actor.role >= Some(role)
                 && actor.project().is_some()
@@ -289,6 +324,10 @@ mod tests {
         Rule { action: "t:limit:set", allow: &[Who::Duty(Duty::SystemAdmin)] },
         Rule { action: "t:project:create", allow: &[Who::Domain(Role::Manager)] },
         Rule { action: "t:password:change", allow: &[Who::Owner] },
+        Rule {
+            action: "t:thing:stop",
+            allow: &[Who::Project(Role::Member), Who::Consented(Duty::SystemAdmin)],
+        },
     ];
 
     fn actor(role: Role, scope: Scope) -> Actor {
@@ -350,5 +389,36 @@ mod tests {
             let got = got.as_ref().map_or_else(Refusal::code, |_| "ok");
             assert_eq!(&got, want, "{what}");
         }
+    }
+
+    #[test]
+    fn a_consent_is_used_where_a_rule_speaks_of_one() {
+        let mut policy = Policy::default();
+        policy.add(RULES);
+        let on = |duty, scope| Actor { role: None, duty: Some(duty), ..actor(Role::Reader, scope) };
+        let system = on(Duty::SystemAdmin, Scope::System);
+        let consent: Id = "c1".into();
+        let cases: &[(&str, Actor, &str, Option<&Id>, &str)] = &[
+            ("without one", system.clone(), "t:thing:stop", None, "forbidden"),
+            ("with one", system.clone(), "t:thing:stop", Some(&consent), "ok under c1"),
+            ("another duty", on(Duty::AuditAdmin, Scope::System), "t:thing:stop", Some(&consent),
+                "forbidden"),
+            ("not in system scope", on(Duty::SystemAdmin, Scope::None), "t:thing:stop",
+                Some(&consent), "not_found"),
+            ("a rule that speaks of none", system.clone(), "t:thing:show", Some(&consent),
+                "forbidden"),
+            ("whoever may anyway needs none", in_project(Role::Member, "p"), "t:thing:stop",
+                Some(&consent), "ok"),
+        ];
+        for (what, actor, action, consent, want) in cases {
+            let got = match policy.decide_under(actor, action, &thing("p", false), *consent) {
+                Ok(permit) => permit.consent().map_or("ok".into(), |c| format!("ok under {c}")),
+                Err(refusal) => refusal.code().to_string(),
+            };
+            assert_eq!(&got, want, "{what}");
+        }
+        assert!(policy.wants_consent(&system, "t:thing:stop"));
+        assert!(!policy.wants_consent(&system, "t:thing:show"));
+        assert!(!policy.wants_consent(&in_project(Role::Member, "q"), "t:thing:stop"));
     }
 }

@@ -29,6 +29,11 @@ const SYSTEM_ADMIN: Who = Who::Duty(Duty::SystemAdmin);
 const AUDIT_ADMIN: Who = Who::Duty(Duty::AuditAdmin);
 const READ: &[Who] = &[Who::Project(Role::Reader)];
 const WRITE: &[Who] = &[Who::Project(Role::Member)];
+/// Keeping a guest alive or ending it, and what one has to see for that: the provider's staff under
+/// the institution's consent. Lists are never open to a consent.
+const CONSENTED: Who = Who::Consented(Duty::SystemAdmin);
+const SEEN_OR_CONSENTED: &[Who] = &[Who::Project(Role::Reader), CONSENTED];
+const RUN_OR_CONSENTED: &[Who] = &[Who::Project(Role::Member), CONSENTED];
 const SYSTEM: &[Who] = &[Who::System];
 const OFFERED: &[Who] = &[Who::Shared, SYSTEM_ADMIN, AUDIT_ADMIN];
 const STAFF: &[Who] = &[SYSTEM_ADMIN, AUDIT_ADMIN];
@@ -51,12 +56,12 @@ pub const RULES: &[Rule] = &[
     Rule { action: "compute:server:create", allow: WRITE },
     Rule { action: "compute:server:update", allow: WRITE },
     Rule { action: "compute:server:delete", allow: WRITE },
-    Rule { action: "compute:server:show", allow: READ },
+    Rule { action: "compute:server:show", allow: SEEN_OR_CONSENTED },
     Rule { action: "compute:server:list", allow: READ },
-    Rule { action: "compute:server:start", allow: WRITE },
-    Rule { action: "compute:server:stop", allow: WRITE },
+    Rule { action: "compute:server:start", allow: RUN_OR_CONSENTED },
+    Rule { action: "compute:server:stop", allow: RUN_OR_CONSENTED },
     // A console may show what only those who enter the guest should see.
-    Rule { action: "compute:server:console", allow: WRITE },
+    Rule { action: "compute:server:console", allow: RUN_OR_CONSENTED },
     Rule { action: "compute:server:place", allow: SYSTEM },
     Rule { action: "compute:server:ended", allow: SYSTEM },
     Rule { action: "compute:server:release", allow: SYSTEM },
