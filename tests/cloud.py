@@ -109,9 +109,9 @@ class Instance:
 
     # HTTP --------------------------------------------------------------------------------------------------------
 
-    def http(self, method, url, body=None, token=None, ok=(200, 201, 202, 204)):
+    def http(self, method, url, body=None, token=None, ok=(200, 201, 202, 204), headers=None):
         """A request; passwords travel in its body. Returns (status, headers, JSON). Bodies are never in a `Failed`."""
-        headers = {"Content-Type": "application/json"} | ({"X-Auth-Token": token} if token else {})
+        headers = {"Content-Type": "application/json"} | ({"X-Auth-Token": token} if token else {}) | (headers or {})
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
         try:

@@ -1,15 +1,16 @@
-//! Role assignments: who holds which role where.
+//! Role assignments: who holds which role where, and until when.
 //!
 //! The three duties exclude each other by a claim: a user holds at most one, whatever happens at
-//! the same time (I2).
+//! the same time (I2). A group holds no duty: who has one must be readable from one row. Giving a
+//! role again states it anew, with its end or without: what was said last holds.
 
 use crate::domain::Domain;
+use crate::group::Group;
+use crate::keepers::keeping;
 use crate::project::Project;
 use crate::user::{User, without_manager};
-use jinyun_base::{Entropy, Id, Kind, Refusal, Refused};
-use jinyun_engine::{
-    Claim, Command, Ctx, Failure, Have, Link, OnDelete, Place, Query, Resource, View,
-};
+use jinyun_base::{Entropy, Id, Kind, Refusal, Refused, Time};
+use jinyun_engine::{Claim, Command, Ctx, Failure, Have, Link, OnDelete, Place, Resource, View};
 use jinyun_policy::{Duty, PROVIDER, Role, Who};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -59,23 +60,66 @@ pub fn role_by_id(id: &str) -> Option<Grant> {
     ROLES.iter().find(|(i, ..)| *i == id).map(|(_, _, g)| *g)
 }
 
-/// What an assignment is.
+/// The role of this name.
+pub fn role_by_name(name: &str) -> Option<Grant> {
+    ROLES.iter().find(|(_, n, _)| *n == name).map(|(_, _, g)| *g)
+}
+
+/// What an assignment is. Either `user` or `group` is empty.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AssignmentSpec {
-    /// Who.
+    /// Who, if it is a user.
+    #[serde(default = "nobody")]
     pub user: Id,
+    /// Who, if it is a group.
+    #[serde(default = "nobody")]
+    pub group: Id,
     /// Which role.
     pub role: Grant,
     /// Where.
     pub scope: Scoped,
+    /// It holds in the projects below that place, and not in the place itself.
+    #[serde(default)]
+    pub inherited: bool,
+    /// When it ends, microseconds; none if it does not.
+    #[serde(default)]
+    pub expires: Option<i64>,
 }
 
+/// The empty id.
+pub(crate) fn nobody() -> Id {
+    Id::new("")
+}
+
+impl AssignmentSpec {
+    /// Whether a group holds it.
+    pub fn of_group(&self) -> bool {
+        !self.group.as_str().is_empty()
+    }
+
+    /// The user or group that holds it.
+    pub fn holder(&self) -> &Id {
+        if self.of_group() { &self.group } else { &self.user }
+    }
+
+    /// Whether it has not ended.
+    pub fn holds(&self, now: Time) -> bool {
+        self.expires.is_none_or(|at| at > now.0)
+    }
+}
+
+/// What an assignment is claimed by. Its end is no part: there is one assignment, whenever it ends.
 fn word(spec: &AssignmentSpec) -> String {
     let (_, role) = role_of(spec.role);
+    let who = match spec.of_group() {
+        true => format!("group:{}", spec.group),
+        false => spec.user.to_string(),
+    };
+    let below = if spec.inherited { "/inherited" } else { "" };
     match &spec.scope {
-        Scoped::System => format!("{}/system/{role}", spec.user),
-        Scoped::Domain(d) => format!("{}/domain/{d}/{role}", spec.user),
-        Scoped::Project(p) => format!("{}/project/{p}/{role}", spec.user),
+        Scoped::System => format!("{who}/system/{role}{below}"),
+        Scoped::Domain(d) => format!("{who}/domain/{d}/{role}{below}"),
+        Scoped::Project(p) => format!("{who}/project/{p}/{role}{below}"),
     }
 }
 
@@ -94,17 +138,35 @@ impl Resource for Assignment {
     }
 
     fn owner(have: &Have<Assignment>) -> Option<Id> {
-        Some(have.spec.user.clone())
+        (!have.spec.of_group()).then(|| have.spec.user.clone())
     }
 
     fn check(new: &AssignmentSpec, _: Option<&AssignmentSpec>, _: &Place, view: &mut View<'_>)
         -> Result<(), Failure> {
         let wrong = |say: String| Err(Refusal::invalid("role", say).into());
         let (_, role) = role_of(new.role);
-        let Some(user) = view.get::<User>(&new.user)? else {
-            return Err(Refusal::not_found("user", &new.user).into());
+        if new.of_group() {
+            if !new.user.as_str().is_empty() {
+                return wrong(format!("{role} is given to a user or to a group, not to both"));
+            }
+            if view.get::<Group>(&new.group)?.is_none() {
+                return Err(Refusal::not_found("group", &new.group).into());
+            }
+            if new.scope == Scoped::System {
+                return wrong(format!("{role} in system scope is given to users, never to groups"));
+            }
+        }
+        let staff = match new.of_group() {
+            true => false,
+            false => match view.get::<User>(&new.user)? {
+                Some(user) => user.domain.as_str() == PROVIDER,
+                None => return Err(Refusal::not_found("user", &new.user).into()),
+            },
         };
         match (&new.scope, new.role) {
+            (Scoped::System, _) if new.inherited => {
+                wrong(format!("{role} is not inherited from the system: it has no projects"))
+            }
             (Scoped::System, Grant::Role(_)) => {
                 wrong(format!("{role} does not hold in system scope: that has duties"))
             }
@@ -115,7 +177,7 @@ impl Resource for Assignment {
             (Scoped::Domain(d), Grant::Role(_)) if d.as_str() == PROVIDER => wrong(format!(
                 "{role} does not hold in the provider's own domain: its staff has duties only"
             )),
-            (Scoped::System, Grant::Duty(_)) if user.domain.as_str() != PROVIDER => {
+            (Scoped::System, Grant::Duty(_)) if !staff => {
                 wrong("is a duty, which only the provider's staff (domain default) can have".into())
             }
             _ => Ok(()),
@@ -140,8 +202,8 @@ impl Resource for Assignment {
 
     fn links(spec: &AssignmentSpec) -> Vec<Link> {
         let on_delete = OnDelete::Cascade;
-        let mut links =
-            vec![Link { role: "user", kind: "user", id: spec.user.clone(), on_delete }];
+        let kind = if spec.of_group() { "group" } else { "user" };
+        let mut links = vec![Link { role: kind, kind, id: spec.holder().clone(), on_delete }];
         match &spec.scope {
             Scoped::System => {}
             Scoped::Domain(d) => {
@@ -155,9 +217,10 @@ impl Resource for Assignment {
     }
 
     fn fields(spec: &AssignmentSpec) -> Vec<(&'static str, String)> {
-        let mut fields = vec![("user", spec.user.to_string())];
+        let kind = if spec.of_group() { "group" } else { "user" };
+        let mut fields = vec![(kind, spec.holder().to_string())];
         match &spec.scope {
-            Scoped::Domain(d) if spec.role == Grant::Role(Role::Manager) => {
+            Scoped::Domain(d) if spec.role == Grant::Role(Role::Manager) && !spec.inherited => {
                 fields.push(("manager-of", d.to_string()));
             }
             _ => {}
@@ -187,6 +250,10 @@ fn may(ctx: &mut Ctx<'_>, spec: &AssignmentSpec, home: &Id) -> Result<(), Failur
     match ctx.permit().because() {
         Who::Duty(_) => match &spec.scope {
             Scoped::Project(_) => no("Roles in a project are given by its institution's manager."),
+            Scoped::Domain(_) if spec.of_group() || spec.inherited || spec.expires.is_some() => {
+                no("The provider makes an institution's first manager: a user, with a role that \
+                    is not inherited and has no end. The rest is that manager's.")
+            }
             Scoped::Domain(d) => {
                 let d = d.clone();
                 without_manager(ctx, &d)
@@ -197,9 +264,14 @@ fn may(ctx: &mut Ctx<'_>, spec: &AssignmentSpec, home: &Id) -> Result<(), Failur
             Scoped::System => Ok(()),
         },
         Who::Domain(_) if ctx.actor.domain_of_scope() == Some(home) => {
-            let user = ctx.get::<User>(&spec.user)?;
-            if user.domain != *home {
-                return Err(Refusal::not_found("user", &spec.user).into());
+            // Whoever belongs to another institution is not there.
+            let domain = match spec.of_group() {
+                true => ctx.get::<Group>(&spec.group)?.domain,
+                false => ctx.get::<User>(&spec.user)?.domain,
+            };
+            if domain != *home {
+                let kind = if spec.of_group() { "group" } else { "user" };
+                return Err(Refusal::not_found(kind, spec.holder()).into());
             }
             Ok(())
         }
@@ -210,26 +282,29 @@ fn may(ctx: &mut Ctx<'_>, spec: &AssignmentSpec, home: &Id) -> Result<(), Failur
 
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let spec = parse(command)?;
+    if !spec.holds(ctx.now) {
+        return Err(Refusal::invalid("expires_at", "must lie in the future").into());
+    }
     let home = home(ctx, &spec.scope)?;
     may(ctx, &spec, &home)?;
     // Giving a role twice is no mistake in Keystone.
     if let Some((_, id)) = ctx.view().claimed("assignment", &word(&spec))? {
+        let ends = spec.expires;
+        keeping(ctx, &home, |ctx| {
+            ctx.change::<Assignment>(&id, None, |old| {
+                old.expires = ends;
+                Ok(())
+            })
+        })?;
         return Ok(json!({ "id": id }));
     }
-    let row = ctx.create::<Assignment>(&home, &"".into(), spec)?;
+    let row = ctx.create::<Assignment>(&home, &nobody(), spec)?;
     Ok(json!({ "id": row.id }))
 }
 
 pub(crate) fn delete(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let spec = parse(command)?;
     let home = home(ctx, &spec.scope)?;
-    if spec.scope == Scoped::System {
-        last_of_its_duty(ctx, &spec)?;
-    }
-    let Some((_, id)) = ctx.view().claimed("assignment", &word(&spec))? else {
-        let (_, role) = role_of(spec.role);
-        return Err(Refusal::not_found("role assignment", format!("{role} of {}", spec.user)).into());
-    };
     // The security administrator may take a duty, never an institution's role.
     if spec.scope != Scoped::System || ctx.permit().because() != Who::Duty(Duty::SecurityAdmin) {
         may(ctx, &spec, &home)?;
@@ -237,20 +312,11 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
         let say = "Nobody takes a duty from themselves.";
         return Err(Refusal::new(Refused::Forbidden, say).into());
     }
-    ctx.delete::<Assignment>(&id)?;
-    Ok(Value::Null)
-}
-
-/// Somebody has to hold each duty: the last one keeps it.
-fn last_of_its_duty(ctx: &mut Ctx<'_>, spec: &AssignmentSpec) -> Result<(), Failure> {
-    let all = ctx.list::<Assignment>(&Query::default())?;
-    let others = all.iter()
-        .filter(|a| a.spec.role == spec.role && a.spec.user != spec.user).count();
-    if others == 0 {
+    let Some((_, id)) = ctx.view().claimed("assignment", &word(&spec))? else {
         let (_, role) = role_of(spec.role);
-        return Err(Refusal::conflict(format!(
-            "{} is the last {role}: give the duty to somebody else first.", spec.user
-        )).into());
-    }
-    Ok(())
+        let what = format!("{role} of {}", spec.holder());
+        return Err(Refusal::not_found("role assignment", what).into());
+    };
+    keeping(ctx, &home, |ctx| ctx.delete::<Assignment>(&id))?;
+    Ok(Value::Null)
 }

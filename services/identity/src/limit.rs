@@ -3,8 +3,9 @@
 
 use crate::project::Project;
 use jinyun_base::{Entropy, Id, Kind, Refusal};
-use jinyun_engine::{Claim, Failure, Link, OnDelete, Place, Resource, View};
+use jinyun_engine::{Claim, Command, Ctx, Failure, Link, OnDelete, Place, Resource, View};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// The kind.
 pub struct Limit;
@@ -60,4 +61,22 @@ impl Resource for Limit {
         let on_delete = OnDelete::Cascade;
         vec![Link { role: "project", kind: "project", id: spec.project.clone(), on_delete }]
     }
+}
+
+/// Makes several limits at once, all or none. They are of one institution: the command is one entry
+/// in that institution's journal, and an entry must not tell one of them about another.
+pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let limits = command.args.get("limits").cloned().unwrap_or_default();
+    let limits: Vec<LimitSpec> = serde_json::from_value(limits)
+        .map_err(|e| Refusal::invalid("limits", format!("cannot be read: {e}")))?;
+    let mut made = Vec::new();
+    for spec in limits {
+        let project = ctx.get::<Project>(&spec.project)?;
+        if command.domain.as_ref() != Some(&project.domain) {
+            let say = "must be about projects of one domain: send one request for each";
+            return Err(Refusal::invalid("limits", say).into());
+        }
+        made.push(ctx.create::<Limit>(&project.domain, &project.id, spec)?.id);
+    }
+    Ok(json!({ "id": made.first(), "ids": made }))
 }

@@ -1,8 +1,13 @@
-//! Projects: what resources belong to. Each has a key of its own that wraps the keys of its
-//! volumes, so a project that goes takes the readability of all its data with it.
+//! Projects: what resources belong to, in trees below their domain. Each has a key of its own that
+//! wraps the keys of its volumes, so a project that goes takes the readability of all its data with
+//! it.
+//!
+//! A project never moves: what it inherits (roles, being disabled) would change with it in silence.
+//! So a tree has no cycles, and the walk upwards is bounded all the same.
 
 use crate::domain::Domain;
-use jinyun_base::{Entropy, Fault, Id, Kind, Refusal};
+use crate::names;
+use jinyun_base::{Entropy, Fault, Id, Kind, Refusal, Refused};
 use jinyun_engine::{
     Claim, Command, Ctx, Failure, Have, Link, OnDelete, Place, Plan, Resource, Seen, Step, View,
 };
@@ -21,13 +26,74 @@ pub struct ProjectSpec {
     /// Free text.
     #[serde(default)]
     pub description: String,
-    /// Nobody can work in a disabled project.
+    /// Nobody can work in a disabled project, nor in what lies below it.
     pub enabled: bool,
     /// The domain (again: links need it).
     pub domain: Id,
     /// Labels.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// The project that it lies in; none if it lies directly in its domain.
+    #[serde(default)]
+    pub parent: Option<Id>,
+}
+
+/// How many projects lie one in the other at most, as in Keystone.
+pub(crate) const DEPTH: usize = 5;
+/// How many tags a project has at most, as in Keystone.
+const TAGS: usize = 80;
+/// Begins the tag that says what a project is for.
+const ENVIRONMENT: &str = "environment:";
+/// What a project can be for.
+const ENVIRONMENTS: [&str; 5] =
+    ["production", "acceptance", "test", "development", "disaster-recovery"];
+
+/// Rules about tags: those of OpenStack, and ours about the environment.
+pub(crate) fn check_tags(tags: &[String]) -> Result<(), Refusal> {
+    let wrong = |what: String| Err(Refusal::invalid("tags", what));
+    if tags.len() > TAGS {
+        return wrong(format!("are more than {TAGS}"));
+    }
+    for (n, tag) in tags.iter().enumerate() {
+        names::check("tags", tag, jinyun_base::limits::NAME)?;
+        if tag.contains(['/', ',']) {
+            return wrong("must not hold a slash or a comma".into());
+        }
+        if tags[..n].contains(tag) {
+            return wrong("must differ from each other".into());
+        }
+    }
+    let mut environments = tags.iter().filter_map(|t| t.strip_prefix(ENVIRONMENT));
+    if let Some(first) = environments.next()
+        && (!ENVIRONMENTS.contains(&first) || environments.next().is_some())
+    {
+        return wrong(format!(
+            "may hold one `{ENVIRONMENT}`: {}", ENVIRONMENTS.join(", ")
+        ));
+    }
+    Ok(())
+}
+
+/// The projects that one lies in, the nearest first.
+fn above(new: &ProjectSpec, at: &Place, view: &mut View<'_>)
+    -> Result<Vec<Have<Project>>, Failure> {
+    let mut above: Vec<Have<Project>> = Vec::new();
+    let mut next = new.parent.clone();
+    while let Some(id) = next {
+        if id == at.id || above.len() >= DEPTH {
+            let say = format!("Max hierarchy depth reached for {id} branch: it is {DEPTH}.");
+            return Err(Refusal::new(Refused::Forbidden, say).into());
+        }
+        // Another institution's project is none.
+        let parent = view.get::<Project>(&id)?.filter(|p| p.domain == new.domain);
+        let Some(parent) = parent else {
+            let say = "names no project of this domain, and not the domain itself";
+            return Err(Refusal::invalid("parent_id", say).into());
+        };
+        next = parent.spec.parent.clone();
+        above.push(parent);
+    }
+    Ok(above)
 }
 
 impl Resource for Project {
@@ -45,10 +111,13 @@ impl Resource for Project {
         &spec.name
     }
 
-    fn check(new: &ProjectSpec, old: Option<&ProjectSpec>, _: &Place, view: &mut View<'_>)
+    fn check(new: &ProjectSpec, old: Option<&ProjectSpec>, at: &Place, view: &mut View<'_>)
         -> Result<(), Failure> {
-        if new.name.trim().is_empty() {
-            return Err(Refusal::invalid("name", "is empty").into());
+        if old.is_none_or(|o| o.name != new.name) {
+            names::check("name", &new.name, names::SHORT)?;
+        }
+        if old.is_none_or(|o| o.tags != new.tags) {
+            check_tags(&new.tags)?;
         }
         if old.is_none() && new.domain.as_str() == PROVIDER {
             let say = "is the provider's own, which has no projects: make the project in an \
@@ -58,13 +127,33 @@ impl Resource for Project {
         if view.get::<Domain>(&new.domain)?.is_none() {
             return Err(Refusal::not_found("domain", &new.domain).into());
         }
-        Ok(())
+        if old.is_some_and(|o| o.parent != new.parent || o.domain != new.domain) {
+            let say = "Update of `parent_id` is not allowed: a project stays where it was made.";
+            return Err(Refusal::new(Refused::Forbidden, say).into());
+        }
+        let above = above(new, at, view)?;
+        let closed = above.iter().any(|p| !p.spec.enabled);
+        match old {
+            None if above.len() >= DEPTH => {
+                let say = format!("Max hierarchy depth reached for {} branch: it is {DEPTH}.", at.id);
+                Err(Refusal::new(Refused::Forbidden, say).into())
+            }
+            None if closed => {
+                let say = "lies in a branch that holds a disabled project: enable that one first";
+                Err(Refusal::invalid("parent_id", say).into())
+            }
+            Some(old) if closed && new.enabled && !old.enabled => {
+                let say = "Cannot enable the project since a project above it is disabled.";
+                Err(Refusal::new(Refused::Forbidden, say).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn claims(spec: &ProjectSpec, _: &Place) -> Vec<Claim> {
         vec![Claim {
             space: "project-name".into(),
-            word: format!("{}/{}", spec.domain, spec.name.to_lowercase()),
+            word: format!("{}/{}", spec.domain, names::fold(&spec.name)),
             taken: format!("Duplicate entry found with name {} at domain ID {}.",
                 spec.name, spec.domain),
         }]
@@ -72,7 +161,12 @@ impl Resource for Project {
 
     fn links(spec: &ProjectSpec) -> Vec<Link> {
         let on_delete = OnDelete::Refuse;
-        vec![Link { role: "domain", kind: "domain", id: spec.domain.clone(), on_delete }]
+        let mut links =
+            vec![Link { role: "domain", kind: "domain", id: spec.domain.clone(), on_delete }];
+        if let Some(parent) = &spec.parent {
+            links.push(Link { role: "parent", kind: "project", id: parent.clone(), on_delete });
+        }
+        links
     }
 
     fn plan(want: &Have<Project>, world: &mut View<'_>, _: &dyn Seen) -> Result<Plan<()>, Fault> {
@@ -98,6 +192,13 @@ impl Resource for Project {
     }
 
     fn keep(have: &Have<Project>, view: &mut View<'_>) -> Result<(), Failure> {
+        let below = view.used_by("project", &have.id)?;
+        if below.iter().any(|(_, _, role, _)| role == "parent") {
+            return Err(Refusal::new(Refused::Forbidden, format!(
+                "Cannot delete the project {} since it is not a leaf in the hierarchy: delete the \
+                 projects below it first.", have.id
+            )).into());
+        }
         // Links name the rows that hang on a project by role; what merely lies in it is counted.
         let meters = view.rows_in(&have.id)?;
         match meters {

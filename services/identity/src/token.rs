@@ -34,6 +34,19 @@ pub struct Token {
     /// The token's own id, and that of the token it was made from.
     #[serde(rename = "a")]
     pub audit: Vec<String>,
+    /// The application credential that it was made with: it gives no more than that.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub app_credential: Option<Id>,
+    /// The trust that it was made with: it gives no more than that.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Id>,
+}
+
+impl Token {
+    /// Whether its bearer acts by what somebody passed on, and not by their own sign-in.
+    pub fn delegated(&self) -> bool {
+        self.app_credential.is_some() || self.trust.is_some()
+    }
 }
 
 /// A sealed token with what it says.
@@ -83,12 +96,6 @@ impl Resource for Revocation {
             taken: "The token is revoked already.".into(),
         }]
     }
-}
-
-/// A login: nothing but its entry in the journal. The proof was checked before.
-pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
-    ctx.note(command.args.clone());
-    Ok(Value::Null)
 }
 
 /// Ends a token.

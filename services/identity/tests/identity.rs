@@ -56,6 +56,8 @@ impl World {
         let ticks = clock.clone();
         let identity = Identity::new(directory, Arc::new(kms),
             Arc::new(move || Time(ticks.fetch_add(1000, Ordering::SeqCst)))).unwrap();
+        // The floor of two factors has its own tests (`factors.rs`).
+        identity.duties_need_two_factors(false);
         let identity = Arc::new(identity);
         let routes = routes(identity.clone(), Vec::new());
         let world = World { cloud: Cloud { reader, handle }, identity, routes, clock, dir };
@@ -90,7 +92,7 @@ impl World {
 
     fn admin(&self, name: &str) -> Actor {
         let token = self.sign_in(name, "default", NEW, system()).unwrap();
-        self.identity.actor(&token).unwrap().0
+        self.identity.actor(&token, None).unwrap().0
     }
 
     fn call(&self, actor: &Actor, method: &str, path: &str, body: Value) -> (u16, Value) {
@@ -154,7 +156,7 @@ impl World {
         let change = json!({ "user": { "original_password": NEW, "password": "Own-Password-2" } });
         assert_eq!(self.call(&Actor::nobody("x"), "POST", &path, change).0, 204);
         let token = self.sign_in("boss", &domain, "Own-Password-2", scope).unwrap();
-        (domain.as_str().into(), self.identity.actor(&token).unwrap().0)
+        (domain.as_str().into(), self.identity.actor(&token, None).unwrap().0)
     }
 }
 
@@ -232,16 +234,16 @@ fn a_role_that_was_taken_and_a_password_that_was_changed_end_tokens() {
     let scope = json!({ "project": { "id": project } });
     let sign = || w.sign_in("ann", bank.as_str(), NEW, scope.clone());
     let token = sign().unwrap();
-    assert!(w.identity.actor(&token).is_some());
+    assert!(w.identity.actor(&token, None).is_some());
     assert_eq!(w.call(&boss, "DELETE", &grant, Value::Null).0, 204);
-    assert!(w.identity.actor(&token).is_none(), "the role was taken");
+    assert!(w.identity.actor(&token, None).is_none(), "the role was taken");
     assert!(sign().unwrap_err().contains("requires authentication"));
     assert_eq!(w.call(&boss, "PUT", &grant, Value::Null).0, 204);
     let token = sign().unwrap();
     let path = format!("/v3/users/{ann}");
     let set = json!({ "user": { "password": "Other-Pass-3" } });
     assert_eq!(w.call(&boss, "PATCH", &path, set).0, 200);
-    assert!(w.identity.actor(&token).is_none(), "another set the password");
+    assert!(w.identity.actor(&token, None).is_none(), "another set the password");
     assert!(sign().is_err());
     let now = w.sign_in("ann", bank.as_str(), "Other-Pass-3", scope.clone());
     assert!(now.unwrap_err().contains("needs to be changed"));
@@ -249,9 +251,9 @@ fn a_role_that_was_taken_and_a_password_that_was_changed_end_tokens() {
     let boss_token =
         w.sign_in("boss", bank.as_str(), "Own-Password-2", json!({ "domain": { "id": bank } }));
     let boss_token = boss_token.unwrap();
-    assert!(w.identity.actor(&format!("{boss_token}A")).is_none());
+    assert!(w.identity.actor(&format!("{boss_token}A"), None).is_none());
     w.clock.fetch_add(3601 * 1_000_000, Ordering::SeqCst);
-    assert!(w.identity.actor(&boss_token).is_none(), "expired");
+    assert!(w.identity.actor(&boss_token, None).is_none(), "expired");
 }
 
 #[test]

@@ -116,6 +116,17 @@ impl Kms {
         Kms::unseal(&self.token, about, &sealed)
     }
 
+    /// A secret that the records hold for later use in the clear (the seed of one-time codes), sealed
+    /// by the root key and bound to what it is about: moved elsewhere, it does not open.
+    pub fn seal_record(&self, about: &str, plain: &[u8]) -> Result<Sealed, Fault> {
+        self.seal(&self.root, &format!("record {about}"), plain)
+    }
+
+    /// A sealed secret of the records. `None` if it is not ours, was changed, or is another's.
+    pub fn open_record(&self, about: &str, sealed: &[u8]) -> Option<Secret<Vec<u8>>> {
+        Kms::unseal(&self.root, &format!("record {about}"), sealed)
+    }
+
     /// A new key for a project, wrapped by the root key.
     pub fn new_project_key(&self, project: &Id) -> Result<Sealed, Fault> {
         let mut key: [u8; 32] = self.random();
@@ -259,6 +270,23 @@ mod tests {
             changed[i] = if changed[i] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(changed).unwrap();
             assert!(again.open_token("token", &changed).is_none(), "byte {i}");
+        }
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn sealed_records_open_where_they_belong_only() {
+        let dir = std::env::temp_dir().join(format!("jykms3-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let sealed = kms(&dir).seal_record("credential a", b"seed").unwrap();
+        let again = kms(&dir);
+        assert_eq!(again.open_record("credential a", &sealed).unwrap().expose(), b"seed");
+        assert!(again.open_record("credential b", &sealed).is_none(), "another row");
+        assert!(Kms::unseal(&again.token, "record credential a", &sealed).is_none(), "another key");
+        for i in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[i] ^= 1;
+            assert!(again.open_record("credential a", &changed).is_none(), "byte {i}");
         }
         std::fs::remove_dir_all(&dir).unwrap();
     }

@@ -1,0 +1,91 @@
+//! Who acts behind a token, and with what: by themselves, with an application credential, or with a
+//! trust.
+//!
+//! What was passed on is an upper bound that is met at each use with what its giver holds at that
+//! moment. So there is nothing to revoke when a role is taken, a user disabled or a trust deleted:
+//! the next look finds less.
+
+use super::Inside;
+use crate::app_credential::AppCredentialSpec;
+use crate::assignment::Scoped;
+use crate::token::Token;
+use crate::trust::{PASSED_ON, TrustSpec};
+use jinyun_base::{Id, Time};
+use jinyun_policy::{Actor, ActorKind, Role};
+
+fn ended(expires: Option<i64>, now: Time) -> bool {
+    expires.is_some_and(|at| at <= now.0)
+}
+
+impl Inside {
+    /// Whether a user may use what was issued at a time.
+    fn stands(&self, user: &Id, issued: i64) -> bool {
+        self.users.get(user).is_some_and(|u| {
+            u.enabled && issued >= u.tokens_since
+                && self.domains.get(&u.domain).is_some_and(|d| d.enabled)
+        })
+    }
+
+    pub(super) fn accepts(&self, token: &Token, now: Time) -> bool {
+        token.expires > now.0
+            && token.audit.first().is_none_or(|a| !self.revoked.contains_key(a))
+            && self.stands(&token.user, token.issued)
+            && (!token.delegated() || self.actor_of(token, now).is_some())
+    }
+
+    pub(super) fn actor_of(&self, token: &Token, now: Time) -> Option<Actor> {
+        match (&token.app_credential, &token.trust) {
+            (None, None) => self.actor(&token.user, token.scope.as_ref(), now),
+            (Some(id), None) => self.by_credential(token, self.app_credentials.get(id)?, now),
+            (None, Some(id)) => self.by_trust(token, self.trusts.get(id)?, now),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    fn by_credential(&self, token: &Token, with: &AppCredentialSpec, now: Time) -> Option<Actor> {
+        let here = Scoped::Project(with.project.clone());
+        let good = with.user == token.user && token.scope.as_ref() == Some(&here);
+        if !good || ended(with.expires, now) {
+            return None;
+        }
+        let mut actor = self.actor(&with.user, Some(&here), now)?;
+        actor.role = actor.role.min(with.roles.iter().copied().max());
+        actor.role.is_some().then_some(actor)
+    }
+
+    fn by_trust(&self, token: &Token, trust: &TrustSpec, now: Time) -> Option<Actor> {
+        let here = Scoped::Project(trust.project.clone());
+        let bearer = token.user == trust.trustee
+            || (trust.impersonation && token.user == trust.trustor);
+        if !bearer || token.scope.as_ref() != Some(&here) {
+            return None;
+        }
+        // Upwards to the one whose roles they are.
+        let (mut role, mut at) = (Some(Role::Manager), trust);
+        for _ in 0..=PASSED_ON {
+            let both = [&at.trustor, &at.trustee].iter().all(|u| self.stands(u, token.issued));
+            if !both || ended(at.expires, now) || at.project != trust.project {
+                return None;
+            }
+            role = role.min(at.roles.iter().copied().max());
+            let Some(above) = &at.redelegated else {
+                return self.passed_on(trust, role.min(self.roles(&at.trustor, &here, now).0)?);
+            };
+            at = self.trusts.get(above)?;
+        }
+        None
+    }
+
+    /// The actor that a trustee is.
+    fn passed_on(&self, trust: &TrustSpec, role: Role) -> Option<Actor> {
+        let who = if trust.impersonation { &trust.trustor } else { &trust.trustee };
+        Some(Actor {
+            kind: ActorKind::User,
+            id: who.clone(),
+            domain: self.users.get(who)?.domain.clone(),
+            scope: self.open(&Scoped::Project(trust.project.clone()))?,
+            role: Some(role),
+            duty: None,
+        })
+    }
+}
