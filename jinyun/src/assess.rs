@@ -152,6 +152,18 @@ fn sign_in(client: &Client, instance: &Instance) -> Result<Secret<String>, Fault
     }
 }
 
+/// What the management listener answers about the newest assessment.
+pub fn newest(instance: &Instance) -> Result<Value, Fault> {
+    let settings = instance.settings()?;
+    let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
+    let token = sign_in(&client, instance)?;
+    let answer = client.send("GET", "/evidence/v1/assessments/latest", Some(&token), None)?;
+    match answer.status {
+        200 => Ok(answer.body),
+        _ => Err(refused("the newest assessment", &answer)),
+    }
+}
+
 /// Runs it.
 pub fn run(instance: &Instance, options: &Options) -> Result<(), Fault> {
     let settings = instance.settings()?;

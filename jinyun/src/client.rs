@@ -1,13 +1,14 @@
 //! A client of our own listeners: one request a connection, JSON both ways.
 //!
-//! For commands that ask the running instance. Blocking and by hand: a client library would bring a
-//! pool, redirects and proxies, none of which may stand between an auditor and the platform. It
-//! trusts the instance's CA and nothing else.
+//! For commands that ask a running instance, on this machine or elsewhere. Blocking and by hand: a
+//! client library would bring a pool, redirects and proxies, none of which may stand between an
+//! auditor and the platform. It trusts the CA that it is given and nothing else, and speaks TLS only.
 
+use crate::fail::{FAILED, Failed, UNREACHABLE};
 use jinyun_base::{Fault, Secret};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,32 +16,87 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
 /// How long an answer may take: an assessment waits for probes.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The longest answer that is taken.
-const LONGEST: usize = 64 << 20;
+/// The longest answer that is taken into memory.
+const LONGEST: u64 = 64 << 20;
 /// The longest head.
 const HEAD: u64 = 64 << 10;
 
 /// A client of one listener.
 pub struct Client {
-    address: SocketAddr,
+    host: String,
+    port: u16,
     tls: Arc<rustls::ClientConfig>,
 }
 
+/// What is asked.
+#[derive(Default)]
+pub struct Ask<'a> {
+    /// `GET`, `POST`, ...
+    pub method: &'a str,
+    /// Path and query, quoted.
+    pub path: &'a str,
+    /// Who asks.
+    pub token: Option<&'a Secret<String>>,
+    /// Further headers.
+    pub headers: &'a [(&'a str, &'a Secret<String>)],
+    /// The body.
+    pub body: Option<&'a Value>,
+}
+
 /// What came back.
+#[derive(Debug, Default)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// The token that a login gave.
     pub token: Option<Secret<String>>,
+    /// What a login that is half done gave, to go on with.
+    pub receipt: Option<Secret<String>>,
     /// The body; null if there was none.
     pub body: Value,
 }
 
+/// Host and port of `https://host:port/...`.
+fn address(url: &str) -> Result<(String, u16), Fault> {
+    let bad = || Fault::new(format!("`{url}` is no address: give one like https://cloud.example:8443"));
+    if url.starts_with("http://") {
+        return Err(Fault::new("only https is spoken: a password must not travel in the clear"));
+    }
+    let rest = url.strip_prefix("https://").ok_or_else(bad)?;
+    let place = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match place.strip_prefix('[') {
+        Some(six) => {
+            let (host, port) = six.split_once(']').ok_or_else(bad)?;
+            (host, port.strip_prefix(':').or(port.is_empty().then_some("443")).ok_or_else(bad)?)
+        }
+        None => place.split_once(':').unwrap_or((place, "443")),
+    };
+    let good = |c: char| c.is_ascii_alphanumeric() || ".-:_".contains(c);
+    let port = port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(bad)?;
+    if host.is_empty() || !host.chars().all(good) {
+        return Err(bad());
+    }
+    Ok((host.into(), port))
+}
+
 impl Client {
-    /// A client of the listener on this port, whose certificate the file's CA must have signed.
+    /// A client of this machine's listener on a port, whose certificate the file's CA must have
+    /// signed.
     pub fn new(port: u16, ca: &Path) -> Result<Client, Fault> {
+        Client::to("127.0.0.1".into(), port, ca)
+    }
+
+    /// A client of the listener at `https://host:port`.
+    pub fn at(url: &str, ca: &Path) -> Result<Client, Fault> {
+        let (host, port) = address(url)?;
+        Client::to(host, port, ca)
+    }
+
+    fn to(host: String, port: u16, ca: &Path) -> Result<Client, Fault> {
         let bad = |e: &dyn std::fmt::Display| Fault::new(format!("{}: {e}", ca.display()));
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).map_err(|e| bad(&e))? {
@@ -50,72 +106,187 @@ impl Client {
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions().map_err(|e| bad(&e))?
             .with_root_certificates(roots).with_no_client_auth();
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        Ok(Client { address, tls: Arc::new(config) })
+        Ok(Client { host, port, tls: Arc::new(config) })
+    }
+
+    /// `https://host:port`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.place())
+    }
+
+    fn place(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
     }
 
     /// Sends a request and waits for the answer.
     pub fn send(&self, method: &str, path: &str, token: Option<&Secret<String>>,
         body: Option<&Value>) -> Result<Answer, Fault> {
-        let address = self.address;
-        let bad = |e: &dyn std::fmt::Display| Fault::new(format!("https://{address}{path}: {e}"));
-        let mut socket = TcpStream::connect(address).map_err(|e| match e.kind() {
-            std::io::ErrorKind::ConnectionRefused => Fault::new(format!(
-                "nothing answers at https://{address}: is the instance up? (`jinyun status`)"
+        self.ask(&Ask { method, path, token, body, headers: &[] })
+            .map_err(|failed| Fault::new(failed.say))
+    }
+
+    /// Sends a request and waits for the answer; says whether somebody answered at all.
+    pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
+        self.exchange(ask, read)
+    }
+
+    /// Writes the answer's body to `out` if the request succeeded, and nothing otherwise.
+    pub fn download(&self, ask: &Ask<'_>, out: &mut dyn Write) -> Result<Answer, Failed> {
+        self.exchange(ask, |stream| {
+            let head = head(stream)?;
+            if head.answer.status != 200 {
+                return whole(stream, head);
+            }
+            carry(stream, &head, out)?;
+            Ok(head.answer)
+        })
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in (self.host.as_str(), self.port).to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, CONNECT) {
+                Ok(socket) => return Ok(socket),
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
+
+    fn exchange<T>(&self, ask: &Ask<'_>, read: impl FnOnce(&mut dyn BufRead) -> Result<T, String>)
+        -> Result<T, Failed> {
+        let Ask { method, path, .. } = *ask;
+        let url = self.url();
+        let bad = |e: &dyn std::fmt::Display| {
+            Failed::new(FAILED, format!("{url}{}: {e}", path.split('?').next().unwrap_or_default()))
+        };
+        let mut socket = self.connect().map_err(|e| match e.kind() {
+            io::ErrorKind::ConnectionRefused => Failed::new(UNREACHABLE, format!(
+                "nothing answers at {url}: is the instance up? (`jinyun status`)"
             )),
-            _ => bad(&e),
+            _ => Failed::new(UNREACHABLE, format!("{url} cannot be reached: {e}")),
         })?;
         socket.set_read_timeout(Some(PATIENCE)).map_err(|e| bad(&e))?;
-        let name = ServerName::from(address.ip());
+        let name = match self.host.parse::<IpAddr>() {
+            Ok(address) => ServerName::from(address),
+            Err(_) => ServerName::try_from(self.host.clone()).map_err(|e| bad(&e))?,
+        };
         let mut tls =
             rustls::ClientConnection::new(self.tls.clone(), name).map_err(|e| bad(&e))?;
         let mut stream = rustls::Stream::new(&mut tls, &mut socket);
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let token = token.map_or(String::new(), |t| format!("x-auth-token: {}\r\n", t.expose()));
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n{token}\r\n{body}", body.len()
-        );
-        stream.write_all(request.as_bytes()).and_then(|()| stream.flush()).map_err(|e| bad(&e))?;
+        let body = ask.body.map(Value::to_string).unwrap_or_default();
+        let own = ask.token.map(|token| ("x-auth-token", token));
+        let mut headers = String::new();
+        for (name, value) in own.iter().chain(ask.headers) {
+            if value.expose().bytes().any(|b| !b.is_ascii_graphic()) {
+                return Err(bad(&format!("the header {name} would hold a strange character")));
+            }
+            headers.push_str(&format!("{name}: {}\r\n", value.expose()));
+        }
+        let request = Secret::new(format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            self.place(), body.len()
+        ));
+        stream.write_all(request.expose().as_bytes()).and_then(|()| stream.flush())
+            .map_err(|e| match e.kind() {
+                io::ErrorKind::InvalidData => Failed::new(UNREACHABLE, format!(
+                    "{url} is not who it should be ({e}): is the CA file the right one?"
+                )),
+                _ => bad(&e),
+            })?;
         read(&mut BufReader::new(stream)).map_err(|e| bad(&e))
     }
 }
 
-/// Reads an answer whose length is told: ours always is.
-fn read(stream: &mut impl BufRead) -> Result<Answer, String> {
-    let mut head = stream.by_ref().take(HEAD);
-    let mut line = || -> Result<String, String> {
-        let mut line = String::new();
-        head.read_line(&mut line).map_err(|e| e.to_string())?;
-        match line.strip_suffix("\r\n") {
-            Some(line) => Ok(line.to_string()),
-            None => Err("the answer is cut off".into()),
-        }
-    };
-    let first = line()?;
+/// An answer's head.
+struct Head {
+    answer: Answer,
+    length: u64,
+    chunked: bool,
+}
+
+fn line(stream: &mut dyn BufRead) -> Result<String, String> {
+    let mut line = String::new();
+    stream.read_line(&mut line).map_err(|e| e.to_string())?;
+    match line.strip_suffix("\r\n") {
+        Some(line) => Ok(line.to_string()),
+        None => Err("the answer is cut off".into()),
+    }
+}
+
+fn head(stream: &mut dyn BufRead) -> Result<Head, String> {
+    let mut stream = Read::take(stream, HEAD);
+    let first = line(&mut stream)?;
     let status = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok())
-        .ok_or_else(|| format!("`{first}` is no answer"))?;
-    let (mut length, mut token) = (0, None);
+        .ok_or_else(|| "what came is no answer".to_string())?;
+    let answer = Answer { status, ..Answer::default() };
+    let mut head = Head { answer, length: 0, chunked: false };
     loop {
-        let header = line()?;
-        let Some((name, value)) = header.split_once(':') else { break };
+        let header = line(&mut stream)?;
+        let Some((name, value)) = header.split_once(':') else { return Ok(head) };
         let value = value.trim();
-        if name.eq_ignore_ascii_case("content-length") {
-            length = value.parse().map_err(|_| "the answer tells no length".to_string())?;
-        } else if name.eq_ignore_ascii_case("x-subject-token") {
-            token = Some(Secret::new(value.to_string()));
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => {
+                head.length = value.parse().map_err(|_| "the answer tells no length".to_string())?;
+            }
+            "transfer-encoding" => head.chunked = value.eq_ignore_ascii_case("chunked"),
+            "x-subject-token" => head.answer.token = Some(Secret::new(value.to_string())),
+            "openstack-auth-receipt" => {
+                head.answer.receipt = Some(Secret::new(value.to_string()));
+            }
+            _ => {}
         }
     }
-    if length > LONGEST {
-        return Err(format!("the answer has {length} bytes: too long"));
+}
+
+/// Carries so many bytes.
+fn some(stream: &mut dyn BufRead, length: u64, out: &mut dyn Write) -> Result<(), String> {
+    let carried = io::copy(&mut Read::take(stream, length), out).map_err(|e| e.to_string())?;
+    if carried == length { Ok(()) } else { Err("the answer is cut off".into()) }
+}
+
+/// Carries a body of any length. One that ends early is an error.
+fn carry(stream: &mut dyn BufRead, head: &Head, out: &mut dyn Write) -> Result<(), String> {
+    if !head.chunked {
+        return some(stream, head.length, out);
     }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).map_err(|e| e.to_string())?;
-    let body = match body.is_empty() {
-        true => Value::Null,
-        false => serde_json::from_slice(&body).map_err(|e| format!("the answer: {e}"))?,
-    };
-    Ok(Answer { status, token, body })
+    loop {
+        let size = line(stream)?;
+        let size = size.split(';').next().unwrap_or_default().trim();
+        let size = u64::from_str_radix(size, 16).map_err(|_| "the answer is damaged".to_string())?;
+        if size == 0 {
+            while !line(stream)?.is_empty() {}
+            return Ok(());
+        }
+        some(stream, size, out)?;
+        if !line(stream)?.is_empty() {
+            return Err("the answer is damaged".into());
+        }
+    }
+}
+
+/// The answer with its body, which is JSON.
+fn whole(stream: &mut dyn BufRead, mut head: Head) -> Result<Answer, String> {
+    if head.length > LONGEST {
+        return Err(format!("the answer has {} bytes: too long", head.length));
+    }
+    let mut body = Vec::new();
+    carry(&mut Read::take(stream, LONGEST + HEAD), &head, &mut body)?;
+    if !body.is_empty() {
+        head.answer.body =
+            serde_json::from_slice(&body).map_err(|e| format!("the answer: {e}"))?;
+    }
+    Ok(head.answer)
+}
+
+/// Reads an answer into memory.
+fn read(stream: &mut dyn BufRead) -> Result<Answer, String> {
+    let head = head(stream)?;
+    whole(stream, head)
 }
 
 #[cfg(test)]
@@ -130,10 +301,42 @@ mod tests {
         assert_eq!((answer.status, &answer.body["a"]), (201, &Value::from(1)));
         assert_eq!(answer.token.unwrap().expose(), "abc");
         for bad in ["", "HTTP/1.1 200", "SSH-2.0\r\n\r\n", "HTTP/1.1 200 OK\r\n",
-            "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}"] {
+            "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{ }\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"] {
             assert!(read(&mut bad.as_bytes()).is_err(), "{bad}");
         }
         let none = read(&mut "HTTP/1.1 204 No Content\r\n\r\n".as_bytes()).unwrap();
         assert_eq!((none.status, none.body), (204, Value::Null));
+        let half = "HTTP/1.1 401 No\r\nOpenstack-Auth-Receipt: r\r\ncontent-length: 2\r\n\r\n{}";
+        assert_eq!(read(&mut half.as_bytes()).unwrap().receipt.unwrap().expose(), "r");
+    }
+
+    #[test]
+    fn long_answers_come_in_pieces() {
+        let text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\n{\"a\":\r\n\
+                    2\r\n1}\r\n0\r\ntrailer: x\r\n\r\n";
+        assert_eq!(read(&mut text.as_bytes()).unwrap().body["a"], 1);
+    }
+
+    #[test]
+    fn addresses_are_read() {
+        for (url, want) in [
+            ("https://127.0.0.1:8443", Some(("127.0.0.1", 8443))),
+            ("https://cloud.example/identity/v3", Some(("cloud.example", 443))),
+            ("https://[::1]:8443/", Some(("::1", 8443))),
+            ("https://[::1]", Some(("::1", 443))),
+            ("http://cloud.example", None),
+            ("cloud.example:8443", None),
+            ("https://", None),
+            ("https://a b", None),
+            ("https://a:0", None),
+            ("https://a:x", None),
+            ("https://[::1]x", None),
+            ("https://user@host", None),
+        ] {
+            let got = address(url).ok();
+            assert_eq!(got.as_ref().map(|(host, port)| (host.as_str(), *port)), want, "{url}");
+        }
     }
 }

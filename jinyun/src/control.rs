@@ -77,6 +77,22 @@ fn services() -> Vec<Service> {
     ]
 }
 
+/// Everything that the services offer.
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    jinyun_identity::register(&mut registry);
+    jinyun_approval::register(&mut registry);
+    jinyun_image::register(&mut registry);
+    jinyun_volume::register(&mut registry);
+    jinyun_network::register(&mut registry);
+    jinyun_compute::register(&mut registry);
+    jinyun_evidence::register(&mut registry);
+    jinyun_audit::register(&mut registry);
+    jinyun_planner::register(&mut registry);
+    hosts::register(&mut registry);
+    registry
+}
+
 /// `jinyun control`.
 pub fn run(instance: &Instance) -> Result<(), Fault> {
     let settings = instance.settings()?;
@@ -92,21 +108,15 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let kms = Kms::open(&dir.join("keys.json"), &instance.name, Box::<OsEntropy>::default())?;
     let kms = Arc::new(kms);
 
-    let mut registry = Registry::default();
-    jinyun_identity::register(&mut registry);
-    jinyun_image::register(&mut registry);
-    jinyun_volume::register(&mut registry);
-    jinyun_network::register(&mut registry);
-    jinyun_compute::register(&mut registry);
-    jinyun_evidence::register(&mut registry);
-    hosts::register(&mut registry);
+    let directory = Arc::new(Directory::default());
+    let mut registry = registry();
+    jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
     let registry = Arc::new(registry);
     let config = instance.store(&settings);
     let mut core = Core::new(
         Writer::open(&config, &format!("{}:{}", instance.name, std::process::id()))?,
         registry.clone(), Box::<OsEntropy>::default(),
     );
-    let directory = Arc::new(Directory::default());
     directory.load(&mut View::new(&mut core.writer.db))?;
     let bell = Arc::new(Bell::default());
     let composer = Arc::new(Bell::default());
@@ -142,12 +152,19 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     })?;
 
     let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now))?);
+    // Passwords that nobody may choose, if the operator has a list of them.
+    let breached = dir.join("breached.txt");
+    if breached.exists() {
+        identity.load_breached(&breached)?;
+    }
     let images = Arc::new(jinyun_image::Files::open(dir.join("images"))?);
     sweep(images.clone(), cloud.clone())?;
+    tend(cloud.clone())?;
     let asked = links.clone();
     let console: jinyun_compute::Console =
         Arc::new(move |host, server, lines| asked.console(host, server, lines));
     let evidence = crate::proof::open(instance, &settings, cloud.clone(), &links, &kms)?;
+    let audit = Arc::new(jinyun_audit::Audit::new(cloud.clone(), instance.name.clone()));
     let mount = |prefix, service: &'static str, dialect, routes| Mount {
         prefix,
         dialect,
@@ -160,7 +177,10 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
         mount("/volume", "volume", Dialect::Volume, jinyun_volume::routes()),
         mount("/network", "network", Dialect::Network, jinyun_network::routes()),
         mount("/compute", "compute", Dialect::Compute, jinyun_compute::routes(console)),
+        mount("/approval", "approval", Dialect::Own, jinyun_approval::routes()),
+        mount("/planner", "planner", Dialect::Own, jinyun_planner::routes()),
         mount("/evidence", "evidence", Dialect::Own, jinyun_evidence::routes(evidence.clone())),
+        mount("/journal", "journal", Dialect::Own, jinyun_audit::routes(audit)),
     ];
     let edge = Arc::new(Edge::new(cloud, identity, mounts));
     clerk(instance, handle, kms.clone(), edge.clone())?;
@@ -255,6 +275,22 @@ fn sweep(images: Arc<jinyun_image::Files>, cloud: Arc<Cloud>) -> Result<(), Faul
                 say::err(&format!("jinyun: sweeping images: {fault}"));
             }
             pause.wait(Duration::from_secs(60));
+        }
+    })
+}
+
+/// How often is looked for requests whose window has opened and for what is over.
+const DUE: Duration = Duration::from_secs(5);
+
+/// Runs approved commands when their window opens, and ends requests and consents.
+fn tend(cloud: Arc<Cloud>) -> Result<(), Fault> {
+    spawn("approvals", move || {
+        let pause = Bell::default();
+        loop {
+            if let Err(fault) = jinyun_approval::tend(&cloud, now()) {
+                say::err(&format!("jinyun: approvals: {fault}"));
+            }
+            pause.wait(DUE);
         }
     })
 }

@@ -1,19 +1,36 @@
 //! The one binary.
+//!
+//! Two sorts of commands: those about the instance on this machine (up, status, assess, ...), and
+//! those that ask a platform, here or elsewhere, as somebody who has signed in (journal, approval,
+//! ...). They are told in `docs/cli.md`, with the codes that they end with.
 
 mod agent;
+mod approval;
+mod ask;
 mod assess;
 mod client;
 mod control;
+mod factor;
+mod fail;
 mod hosts;
 mod instance;
 mod journal;
+mod login;
+mod matrix;
 mod passwd;
+mod plan;
+mod profile;
 mod proof;
+mod report;
 mod say;
+mod session;
+mod show;
 mod supervise;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use fail::{FAILED, Failed};
 use instance::{Instance, Options};
+use session::Wish;
 use std::process::ExitCode;
 
 /// Jinyun (金云): a finance-grade cloud.
@@ -23,6 +40,12 @@ struct Cli {
     /// Name of the instance: several can live on one machine.
     #[arg(long, global = true, default_value = "tour")]
     instance: String,
+    /// Which profile: where to ask, and as whom (`jinyun profile list`).
+    #[arg(long, global = true)]
+    profile: Option<String>,
+    /// How to print what was asked for.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: show::Output,
     #[command(subcommand)]
     command: Command,
 }
@@ -37,12 +60,49 @@ enum Command {
     Down,
     /// Say whether the instance runs and where it answers.
     Status,
-    /// Assess the instance against JR/T 0167, clause by clause (needs an audit administrator).
+    /// Assess the instance against the standards, clause by clause (needs an audit administrator).
     Assess(assess::Options),
-    /// The journal: export a period for an offline verification.
+    /// Make a report of the newest assessment: OSCAL, HTML, PDF, statements, or an assessor's pack.
+    Report(report::Options),
+    /// Make a plan of a move to the cloud from an inventory of information systems.
+    Plan(plan::Options),
+    /// Print who may do what, from the rules themselves.
+    Policy,
+    /// Sign in, and keep the token in a profile.
+    Login(Box<login::Options>),
+    /// Sign out: revoke the profile's token.
+    Logout,
+    /// Say as whom one is signed in.
+    Whoami,
+    /// The profiles: where one is signed in, and as whom.
+    Profile {
+        #[command(subcommand)]
+        command: profile::Command,
+    },
+    /// The journal: read it, check its proofs, take it away for an offline verification.
     Journal {
         #[command(subcommand)]
-        command: journal::Command,
+        command: Box<journal::Command>,
+    },
+    /// What waits for somebody's approval.
+    Approval {
+        #[command(subcommand)]
+        command: approval::Approval,
+    },
+    /// What an institution lets the provider's staff do.
+    Consent {
+        #[command(subcommand)]
+        command: Box<approval::Consent>,
+    },
+    /// One's own second factors.
+    Factor {
+        #[command(subcommand)]
+        command: factor::Command,
+    },
+    /// Print a shell's completion script.
+    Completion {
+        /// The shell.
+        shell: Shell,
     },
     /// Change a password, also an initial one that lets nobody in before it is changed.
     Passwd(passwd::Options),
@@ -57,25 +117,123 @@ enum Command {
     Agent,
 }
 
+/// Shells that commands can be completed in.
+#[derive(clap::ValueEnum, Debug, Clone, Copy)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+fn completion(shell: Shell) -> Result<(), Failed> {
+    let shell = match shell {
+        Shell::Bash => clap_complete::Shell::Bash,
+        Shell::Zsh => clap_complete::Shell::Zsh,
+        Shell::Fish => clap_complete::Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "jinyun", &mut script);
+    let script = String::from_utf8(script)
+        .map_err(|_| Failed::new(FAILED, "the script could not be made"))?;
+    say::out(script.trim_end());
+    Ok(())
+}
+
+fn run(cli: Cli) -> Result<(), Failed> {
+    let instance = Instance::named(&cli.instance)?;
+    let wish = Wish { profile: cli.profile, output: cli.output };
+    match cli.command {
+        Command::Up(options) => supervise::up(instance, options)?,
+        Command::Stop => supervise::stop(&instance)?,
+        Command::Down => supervise::down(&instance)?,
+        Command::Assess(options) => assess::run(&instance, &options)?,
+        Command::Report(options) => report::run(&instance, &options)?,
+        Command::Plan(options) => plan::run(&options)?,
+        Command::Policy => matrix::run(&control::registry())?,
+        Command::Status => supervise::status(&instance)?,
+        Command::Login(options) => login::login(&instance, &options, &wish)?,
+        Command::Logout => login::logout(&wish)?,
+        Command::Whoami => login::whoami(&wish)?,
+        Command::Profile { command } => profile::run(command, &wish)?,
+        Command::Journal { command } => journal::run(&instance, &wish, *command)?,
+        Command::Approval { command } => approval::approval(&wish, command)?,
+        Command::Consent { command } => approval::consent(&wish, *command)?,
+        Command::Factor { command } => factor::run(&wish, command)?,
+        Command::Completion { shell } => completion(shell)?,
+        Command::Passwd(options) => passwd::run(&instance, &options)?,
+        Command::Supervise => supervise::run(&instance)?,
+        Command::Control => control::run(&instance)?,
+        Command::Agent => agent::run(&instance)?,
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = Instance::named(&cli.instance).and_then(|instance| match cli.command {
-        Command::Up(options) => supervise::up(instance, options),
-        Command::Stop => supervise::stop(&instance),
-        Command::Down => supervise::down(&instance),
-        Command::Assess(options) => assess::run(&instance, &options),
-        Command::Status => supervise::status(&instance),
-        Command::Journal { command } => journal::run(&instance, command),
-        Command::Passwd(options) => passwd::run(&instance, &options),
-        Command::Supervise => supervise::run(&instance),
-        Command::Control => control::run(&instance),
-        Command::Agent => agent::run(&instance),
-    });
-    match done {
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            say::err(&format!("jinyun: {fault}"));
-            ExitCode::FAILURE
+        Err(failed) => {
+            say::err(&format!("jinyun: {}", failed.say));
+            ExitCode::from(failed.code)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn commands_that_were_there_before_are_read_as_before() {
+        for words in [
+            "jinyun --instance tour up --hosts simulated --port 1 --management-port 2",
+            "jinyun --instance tour status",
+            "jinyun --instance tour assess --latest",
+            "jinyun --instance tour journal export --from 3 /tmp/x",
+            "jinyun passwd ann --domain bank",
+            "jinyun --instance tour stop",
+            "jinyun down --instance tour",
+            "jinyun --instance tour supervise",
+        ] {
+            assert!(Cli::try_parse_from(words.split(' ')).is_ok(), "{words}");
+        }
+        for words in [
+            "jinyun login ann --password x",
+            "jinyun journal export --since 2026-01-31T08:00:00Z /tmp/x",
+            "jinyun journal export --api --from 3 /tmp/x",
+            "jinyun --output xml whoami",
+        ] {
+            assert!(Cli::try_parse_from(words.split(' ')).is_err(), "{words}");
+        }
+    }
+
+    #[test]
+    fn every_command_stands_in_the_document() {
+        let document = include_str!("../../docs/cli.md");
+        let cli = Cli::command();
+        for command in cli.get_subcommands().filter(|c| !c.is_hide_set()) {
+            let name = command.get_name();
+            assert!(document.contains(&format!("`jinyun {name}")), "jinyun {name}");
+            for below in command.get_subcommands() {
+                let name = format!("jinyun {name} {}", below.get_name());
+                assert!(document.contains(&name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_shell_gets_its_script() {
+        for (shell, word) in [(clap_complete::Shell::Bash, "complete -F"),
+            (clap_complete::Shell::Zsh, "#compdef jinyun"),
+            (clap_complete::Shell::Fish, "complete -c jinyun")] {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "jinyun", &mut script);
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.contains(word) && script.contains("checkpoints"), "{shell}");
         }
     }
 }

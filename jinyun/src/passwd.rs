@@ -3,13 +3,12 @@
 //! Passwords come from the terminal without an echo, or as lines from standard input; never from a
 //! command line, which everybody on the machine can read.
 
+use crate::ask;
 use crate::client::Client;
 use crate::instance::Instance;
 use crate::say;
 use jinyun_base::{Fault, Secret};
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
-use std::io::{BufRead, IsTerminal, Write};
 
 /// Whose password.
 #[derive(clap::Args, Debug)]
@@ -19,32 +18,6 @@ pub struct Options {
     /// The user's domain.
     #[arg(long, default_value = "Default")]
     domain: String,
-}
-
-/// Asks for one line.
-fn ask(prompt: &str) -> Result<Secret<String>, Fault> {
-    let bad = |e: &dyn std::fmt::Display| Fault::new(format!("reading a password: {e}"));
-    let stdin = std::io::stdin();
-    let mut line = String::new();
-    if !stdin.is_terminal() {
-        stdin.lock().read_line(&mut line).map_err(|e| bad(&e))?;
-    } else {
-        let mut err = std::io::stderr();
-        write!(err, "{prompt}: ").and_then(|()| err.flush()).map_err(|e| bad(&e))?;
-        let before = tcgetattr(&stdin).map_err(|e| bad(&e))?;
-        let mut silent = before.clone();
-        silent.local_flags.remove(LocalFlags::ECHO);
-        tcsetattr(&stdin, SetArg::TCSANOW, &silent).map_err(|e| bad(&e))?;
-        let read = stdin.lock().read_line(&mut line);
-        tcsetattr(&stdin, SetArg::TCSANOW, &before).map_err(|e| bad(&e))?;
-        say::err("");
-        read.map_err(|e| bad(&e))?;
-    }
-    let text = line.trim_end_matches(['\r', '\n']).to_string();
-    if text.is_empty() {
-        return Err(Fault::new(format!("{prompt}: nothing was given")));
-    }
-    Ok(Secret::new(text))
 }
 
 /// The user's id: from a login, or from the words that refuse one whose password has to change.
@@ -58,7 +31,9 @@ fn user_id(client: &Client, options: &Options, old: &Secret<String>) -> Result<S
         "scope": "unscoped",
     } });
     let answer = client.send("POST", "/identity/v3/auth/tokens", None, Some(&body))?;
-    if let Some(id) = answer.body.pointer("/token/user/id").and_then(Value::as_str) {
+    // Whoever needs a second factor gets a receipt for the first: that is proof enough here.
+    let known = ["/token/user/id", "/receipt/user/id"];
+    if let Some(id) = known.iter().find_map(|at| answer.body.pointer(at)?.as_str()) {
         return Ok(id.into());
     }
     let message = answer.body.pointer("/error/message").and_then(Value::as_str).unwrap_or_default();
@@ -72,9 +47,9 @@ fn user_id(client: &Client, options: &Options, old: &Secret<String>) -> Result<S
 pub fn run(instance: &Instance, options: &Options) -> Result<(), Fault> {
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
-    let old = ask("Old password")?;
-    let new = ask("New password")?;
-    if std::io::stdin().is_terminal() && ask("New password again")?.expose() != new.expose() {
+    let old = ask::secret("Old password")?;
+    let new = ask::secret("New password")?;
+    if ask::somebody() && ask::secret("New password again")?.expose() != new.expose() {
         return Err(Fault::new("the two new passwords differ; nothing was changed"));
     }
     let id = user_id(&client, options, &old)?;

@@ -118,7 +118,8 @@ pub(crate) enum In {
 }
 
 /// Headers that services may look at.
-const PASSED: &[&str] = &["x-subject-token", "if-match", "content-type"];
+const PASSED: &[&str] =
+    &["x-subject-token", "if-match", "content-type", "openstack-auth-receipt"];
 
 fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|s| !s.is_empty()).collect()
@@ -185,8 +186,8 @@ impl Edge {
         if !entry.quick || microversion(head).is_some() {
             return None;
         }
-        let (actor, _) = self.identity.actor(head.header("x-auth-token")?)?;
-        if actor.scope == Scope::System && !listener.management {
+        let (actor, may) = self.bearer(head, mount)?;
+        if !may || (actor.scope == Scope::System && !listener.management) {
             return None;
         }
         let mut way = Way { mount, route, params, actor, takes: entry.takes, request: request() };
@@ -228,7 +229,7 @@ impl Edge {
             );
             return Err(out(errors::body(dialect, 406, "", &say), &request));
         }
-        let actor = match self.who(listener, head, entry, &request) {
+        let actor = match self.who(listener, head, mount, entry, &request) {
             Ok(actor) => actor,
             Err(failure) => return Err(self.refuse(dialect, &failure, &request)),
         };
@@ -239,10 +240,25 @@ impl Edge {
         }
     }
 
-    fn who(&self, listener: &Listener, head: &Head, route: &Route, request: &str)
+    /// Who is behind the token that was sent, and whether it allows this request.
+    fn bearer(&self, head: &Head, mount: usize) -> Option<(Actor, bool)> {
+        let sent = head.header("x-auth-token")?;
+        let (actor, token) = self.identity.actor(sent, Some(head.source.as_str()))?;
+        let prefix = self.mounts[mount].prefix;
+        // The service's type in the catalog, as access rules name it.
+        let service = match prefix {
+            "/volume" => "volumev3",
+            other => other.trim_start_matches('/'),
+        };
+        let path = below(&head.path, prefix).unwrap_or_default();
+        let may = self.identity.may_request(&token, service, &head.method, path);
+        Some((actor, may))
+    }
+
+    fn who(&self, listener: &Listener, head: &Head, mount: usize, route: &Route, request: &str)
         -> Result<Actor, Failure> {
         let sent = head.header("x-auth-token");
-        let Some((actor, _)) = sent.and_then(|t| self.identity.actor(t)) else {
+        let Some((actor, may)) = self.bearer(head, mount) else {
             if !route.token {
                 return Ok(Actor::nobody(&head.source));
             }
@@ -257,6 +273,12 @@ impl Edge {
             let say = "The request you have made requires authentication.";
             return Err(Refusal::new(Refused::Unauthenticated, say).into());
         };
+        if !may {
+            let mut asked = Command::new(action_of(route), actor, request);
+            asked.source = Some(head.source.clone());
+            let say = "The token does not allow this request.";
+            return Err(self.cloud.reader.deny(&asked, Refusal::new(Refused::Forbidden, say)));
+        }
         if actor.scope == Scope::System && !listener.management {
             let mut asked = Command::new(action_of(route), actor, request);
             asked.source = Some(head.source.clone());
@@ -347,6 +369,7 @@ impl Edge {
 
     /// Ends the window of counted refusals: one entry a source with the exact number.
     pub fn flush_counts(&self) {
+        self.identity.flush(&self.cloud.handle);
         for (source, count) in self.flood.drain() {
             let mut command =
                 Command::new("edge:request:refused", Actor::nobody(&source), "edge");
@@ -469,7 +492,7 @@ fn answer(reply: Reply, request: &str, dialect: Dialect) -> Out {
     let kind = match &reply.body {
         Body::Empty => None,
         Body::Json(_) | Body::Text(_) => Some("application/json"),
-        Body::File(_) => Some("application/octet-stream"),
+        Body::File(_) | Body::Stream(_) => Some("application/octet-stream"),
     };
     let mut headers = vec![("x-openstack-request-id".to_string(), request.to_string())];
     headers.extend(reply.headers.into_iter().map(|(n, v)| (n.to_string(), v)));

@@ -201,7 +201,10 @@ fn respond(out: Out) -> Answer {
         Body::Empty => full(Bytes::new()),
         Body::Json(value) => full(value.to_string().into()),
         Body::Text(text) => full(text.into()),
-        Body::File(path) => stream_out(path),
+        Body::File(path) => stream_out(move || {
+            Ok(Box::new(std::fs::File::open(path)?) as Box<dyn Read + Send>)
+        }),
+        Body::Stream(reader) => stream_out(move || Ok(reader)),
     };
     let mut response = Response::new(body);
     *response.status_mut() = hyper::StatusCode::from_u16(out.status)
@@ -264,12 +267,13 @@ impl Read for Pull {
     }
 }
 
-/// A file as a body. Chunks are read as the client takes them: a client that takes nothing holds a
-/// descriptor, never a thread.
-fn stream_out(path: std::path::PathBuf) -> BoxBody<Bytes, io::Error> {
+/// A file or a reader as a body. Chunks are read as the client takes them: a client that takes
+/// nothing holds a descriptor, never a thread.
+fn stream_out(open: impl FnOnce() -> io::Result<Box<dyn Read + Send>> + Send + 'static)
+    -> BoxBody<Bytes, io::Error> {
     let (sender, receiver) = channel::<io::Result<Frame<Bytes>>>(2);
     tokio::spawn(async move {
-        let mut file = match tokio::task::spawn_blocking(|| std::fs::File::open(path)).await {
+        let mut file = match tokio::task::spawn_blocking(open).await {
             Ok(Ok(file)) => file,
             Ok(Err(e)) => return drop(sender.send(Err(e)).await),
             Err(_) => return,

@@ -125,7 +125,6 @@ pub struct Reply {
 }
 
 /// A body.
-#[derive(Debug)]
 pub enum Body {
     /// None.
     Empty,
@@ -135,6 +134,20 @@ pub enum Body {
     Text(String),
     /// A file, streamed.
     File(PathBuf),
+    /// What a reader gives, streamed as the client takes it.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Body::Empty => f.write_str("Empty"),
+            Body::Json(value) => f.debug_tuple("Json").field(value).finish(),
+            Body::Text(text) => f.debug_tuple("Text").field(text).finish(),
+            Body::File(path) => f.debug_tuple("File").field(path).finish(),
+            Body::Stream(_) => f.write_str("Stream"),
+        }
+    }
 }
 
 impl Reply {
