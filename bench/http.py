@@ -33,6 +33,7 @@ sys.path[0] = os.path.join(os.path.dirname(HERE), "tests")
 
 import http.client  # noqa: E402
 from cloud import Failed, Instance, expect, inside, until  # noqa: E402
+from totp import Administrator  # noqa: E402
 
 HEADERS = {"Content-Type": "application/json"}
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -98,10 +99,17 @@ class Cloud(Instance):
         return self.log_in(user)[1]
 
     def administrator(self, name):
+        """Changes the initial password and gets the second factor; returns a token."""
         with open(f"{self.state}/initial/{name}", encoding="utf-8") as file:
             first = file.read().strip()
-        return self.enter({"auth_url": f"{self.management}/identity/v3", "username": name, "user_domain_id": "default",
-                           "system_scope": "all", "password": password()}, first)
+        user = {"auth_url": f"{self.management}/identity/v3", "username": name, "user_domain_id": "default",
+                "system_scope": "all", "password": password()}
+        ident = self.log_in(user | {"password": first}, (401,))[2]["error"]["message"].rstrip(".").split()[-1]
+        self.http("POST", f"{user['auth_url']}/users/{ident}/password",
+                  {"user": {"password": user["password"], "original_password": first}})
+        administrator = Administrator(self, user)
+        administrator.enrol()
+        return administrator.token()
 
     def found(self):
         """A domain with its manager, a project without limits, a user; fills `user`, `project` and `token`."""

@@ -135,6 +135,7 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
             enabled: false,
             domain: domain.clone(),
             tags: Vec::new(),
+            parent: None,
         })?;
     }
     let [one, two] = &projects;
