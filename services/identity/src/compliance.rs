@@ -8,7 +8,7 @@
 //! | member | default | range |
 //! |---|---|---|
 //! | `lockout_failure_attempts` | 5 | 1 to 10 failed proofs in a row |
-//! | `lockout_duration` | 900 | 300 to 86,400 seconds |
+//! | `lockout_duration` | 900 | 120 to 86,400 seconds |
 //! | `password_expires_days` | 90 | 1 to 365 |
 //! | `unique_last_password_count` | 5 | 3 to 24 passwords that a new one must differ from |
 //! | `minimum_password_age` | 0 | 0 to 30 days, less than the expiry |
@@ -97,7 +97,7 @@ impl Default for Compliance {
 /// The numbers with their ranges.
 const RANGES: [(&str, i64, i64); 10] = [
     ("lockout_failure_attempts", 1, 10),
-    ("lockout_duration", 300, 86_400),
+    ("lockout_duration", 120, 86_400),
     ("password_expires_days", 1, 365),
     ("unique_last_password_count", 3, 24),
     ("minimum_password_age", 0, 30),

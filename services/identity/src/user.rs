@@ -143,6 +143,9 @@ pub struct UserSpec {
     /// The project that a token without a scope gets.
     #[serde(default)]
     pub default_project: Option<Id>,
+    /// What a client sent as `project_id`: Keystone keeps it and shows it, and it means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted_project: Option<String>,
     /// The password has to be changed before anything else.
     #[serde(default)]
     pub must_change: bool,

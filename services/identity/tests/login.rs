@@ -161,7 +161,7 @@ fn sessions_end_by_idleness_by_time_and_outside_of_their_window() {
     w.pass(1810);
     assert!(!w.works(&idle) && !w.works(&idle), "idle, and not woken by trying");
     let again = ("token", json!({ "id": idle }));
-    assert_eq!(w.sign(Via::default(), &[again], Value::Null).status, 401);
+    assert_eq!(w.sign(Via::default(), &[again], Value::Null).status, 404);
     // A token that was made from one ends with it.
     let first = w.ann(&bank, NEW);
     w.pass(1000);

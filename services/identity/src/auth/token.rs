@@ -1,6 +1,6 @@
 //! Proof by a token that was got before.
 
-use super::{Identity, denied, payload};
+use super::{Identity, payload};
 use crate::token::Token;
 use jinyun_base::{Refusal, Refused};
 use jinyun_engine::Failure;
@@ -19,7 +19,9 @@ impl Identity {
         let (source, now) = (call.source.as_deref(), self.now());
         let token = self.open(&text).filter(|t| self.usable(t, source, now));
         let Some(token) = token else {
-            return Err(self.deny(call, None, denied("the token is not good")));
+            // Keystone's answer; it tells no more than a 401 would.
+            let gone = Refusal::new(Refused::NotFound, "The token could not be found.");
+            return Err(self.deny(call, None, gone));
         };
         let no = |say: &str| {
             let user = self.directory.user(&token.user);

@@ -2,7 +2,7 @@
 
 use super::domains::same_id;
 use super::users::shown as user_shown;
-use super::{link, listed, many, may, object};
+use super::{domain_of, link, listed, many, may, object};
 use crate::auth::Identity;
 use crate::group::Group;
 use crate::user::User;
@@ -21,9 +21,7 @@ impl Shape for Group {
     fn create(call: &Call<'_>) -> Result<Command, Failure> {
         let words = call.words("group")?;
         words.only(&["name", "description", "domain_id"])?;
-        let domain = words.text("domain_id")?.map(Id::new)
-            .or_else(|| call.actor.domain_of_scope().cloned())
-            .ok_or_else(|| Refusal::invalid("domain_id", "is required"))?;
+        let domain = domain_of(call, &words, "identity:group:create")?;
         let mut command = call.command("identity:group:create").with(json!({
             "name": words.need("name")?,
             "description": words.long_text("description")?.unwrap_or_default(),

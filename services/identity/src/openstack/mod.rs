@@ -243,6 +243,19 @@ fn by_keys(token: &Token) -> bool {
     token.methods.iter().any(|m| m == "ec2credential")
 }
 
+/// The domain that a new thing goes to. Whoever may make none anywhere learns that first.
+fn domain_of(call: &Call<'_>, words: &Words<'_>, action: &str) -> Result<Id, Failure> {
+    let domain = words.text("domain_id")?.map(Id::new)
+        .or_else(|| call.actor.domain_of_scope().cloned());
+    match domain {
+        Some(domain) => Ok(domain),
+        None => {
+            call.cloud.reader.allow(&call.command(action), &Object::default())?;
+            Err(Refusal::invalid("domain_id", "is required").into())
+        }
+    }
+}
+
 /// Refuses a caller who acts by what somebody passed on: what outlasts a trust or an application
 /// credential must not be made with one.
 fn own_hand(identity: &Identity, call: &Call<'_>, what: &str) -> Result<(), Failure> {

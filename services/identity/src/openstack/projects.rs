@@ -1,7 +1,7 @@
 //! Projects, their trees and their tags.
 
 use super::domains::{no_options, same_id};
-use super::{asks, here, link, listed, may, object};
+use super::{asks, domain_of, here, link, listed, may, object};
 use crate::auth::Identity;
 use crate::project::Project;
 use jinyun_base::{Fault, Id, Refusal};
@@ -22,9 +22,7 @@ impl Shape for Project {
         no_options(&words)?;
         let parent = words.text("parent_id")?.map(Id::new);
         // A parent of another domain is found out by the project's own rules.
-        let domain = words.text("domain_id")?.map(Id::new)
-            .or_else(|| call.actor.domain_of_scope().cloned())
-            .ok_or_else(|| Refusal::invalid("domain_id", "is required"))?;
+        let domain = domain_of(call, &words, "identity:project:create")?;
         if words.flag("is_domain")? == Some(true) {
             return Err(Refusal::invalid("is_domain", "is not offered: make a domain").into());
         }

@@ -73,8 +73,8 @@ pub(super) fn routes(identity: &Arc<Identity>, services: &Arc<Vec<Service>>) -> 
             .open(),
         Route::new("POST", "/v3/auth/tokens", "identity:token:create", sign_in).open(),
         Route::new("POST", "/v3/ec2tokens", "identity:token:create", ec2).open(),
-        Route::new("GET", "/v3/auth/tokens", "", check),
-        Route::new("HEAD", "/v3/auth/tokens", "", head),
+        Route::new("GET", "/v3/auth/tokens", "", check).quick(),
+        Route::new("HEAD", "/v3/auth/tokens", "", head).quick(),
         Route::new("DELETE", "/v3/auth/tokens", "identity:token:revoke", revoke),
     ];
     all.extend(reach(identity, services));
@@ -125,11 +125,7 @@ fn reach(identity: &Arc<Identity>, services: &Arc<Vec<Service>>) -> Vec<Route> {
 /// A new token with what it says.
 fn signed(i: &Identity, services: &[Service], call: &Call<'_>, signed: Signed, status: u16)
     -> Result<Reply, Failure> {
-    let mut body = describe(i, services, &signed.token, call)?;
-    let before = i.last_login(&signed.token);
-    if !before.is_null() {
-        body["token"]["jinyun_last_login"] = before;
-    }
+    let body = describe(i, services, &signed.token, call)?;
     Ok(Reply::with(status, body).header("x-subject-token", signed.text))
 }
 
@@ -181,6 +177,10 @@ fn describe(i: &Identity, services: &[Service], token: &Token, call: &Call<'_>)
             "id": id, "impersonation": trust.impersonation,
             "trustor_user": { "id": trust.trustor }, "trustee_user": { "id": trust.trustee },
         });
+    }
+    let before = i.last_login(token);
+    if !before.is_null() {
+        body["jinyun_last_login"] = before;
     }
     Ok(json!({ "token": body }))
 }

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// What a client may send. (From where and when a user may work is `auth::routes`'.)
-const MEMBERS: [&str; 8] = ["name", "description", "email", "enabled", "domain_id", "password",
-    "default_project_id", "options"];
+const MEMBERS: [&str; 9] = ["name", "description", "email", "enabled", "domain_id", "password",
+    "default_project_id", "project_id", "options"];
 
 impl Shape for User {
     const ONE: &'static str = "user";
@@ -40,6 +40,7 @@ impl Shape for User {
             "email": words.text("email")?,
             "enabled": words.flag("enabled")?.unwrap_or(true),
             "default_project": words.text("default_project_id")?,
+            "noted_project": words.text("project_id")?,
             "options": super::encoded(options)?,
         });
         let mut command = call.command("identity:user:create").with(args);
@@ -68,6 +69,9 @@ impl Shape for User {
         if let Some(on) = words.flag("enabled")? {
             patch["enabled"] = on.into();
         }
+        if words.has("project_id") {
+            patch["noted_project"] = words.text("project_id")?.into();
+        }
         if words.has("default_project_id") {
             patch["default_project"] = words.text("default_project_id")?.into();
         }
@@ -85,6 +89,9 @@ impl Shape for User {
             "password_expires_at": null, "options": spec.options.show(),
             "links": { "self": link(call, &format!("/v3/users/{}", have.id)) },
         });
+        if let Some(project) = &spec.noted_project {
+            shown["project_id"] = project.as_str().into();
+        }
         if let Some(project) = &spec.default_project {
             shown["default_project_id"] = project.as_str().into();
         }
