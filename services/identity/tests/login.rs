@@ -260,7 +260,7 @@ fn an_application_credential_gives_what_its_owner_has() {
     assert_eq!(w.ann(&bank, NEW).status, 201);
     // It is not taken elsewhere, nor does it live longer.
     let via = ("token", json!({ "id": token.token }));
-    assert_eq!(w.sign(Via::default(), &[via.clone()], in_project(&other)).status, 403);
+    assert_eq!(w.sign(Via::default(), std::slice::from_ref(&via), in_project(&other)).status, 403);
     let same = w.sign(Via::default(), &[via], Value::Null);
     assert_eq!(same.body["token"]["expires_at"], token.body["token"]["expires_at"]);
     assert_eq!(w.identity.open(&same.token).unwrap().app_credential, Some(Id::new(&id)));
