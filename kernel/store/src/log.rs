@@ -461,6 +461,14 @@ impl Db {
     /// Writes an export of the entries from `from` to the newest checkpoint.
     pub fn export(&mut self, instance: &str, from: u64, out: &mut dyn Write)
         -> Result<Period, Fault> {
+        self.export_with(instance, from, &|note| Ok(note), out)
+    }
+
+    /// The same, with each checkpoint's note as `dress` gives it: with the lines of whoever else has
+    /// signed it.
+    pub fn export_with(&mut self, instance: &str, from: u64,
+        dress: &dyn Fn(String) -> Result<String, Fault>, out: &mut dyn Write)
+        -> Result<Period, Fault> {
         let Some((to, _)) = self.newest_checkpoint()? else {
             return Err(Fault::new("there is no checkpoint yet; try again in a few seconds"));
         };
@@ -471,6 +479,7 @@ impl Db {
         let leaves = self.leaves(0, from)?;
         let entries = self.entries(from, to)?;
         let notes = self.notes(from + 1, to)?;
+        let notes = notes.into_iter().map(dress).collect::<Result<Vec<_>, Fault>>()?;
         export::write(out, &period, leaves.into_iter(), entries.into_iter(), &notes)
             .map_err(|e| Fault::new(format!("writing the export: {e}")))?;
         Ok(period)

@@ -46,6 +46,13 @@ fn compared(call: &Call<'_>, size: u64) -> Result<Vec<u64>, Refusal> {
 }
 
 impl Plan {
+    /// Lets somebody put lines under the notes.
+    pub fn dress(&mut self, dress: impl FnMut(&String) -> Result<String, Fault>)
+        -> Result<(), Fault> {
+        self.notes = self.notes.iter().map(dress).collect::<Result<_, Fault>>()?;
+        Ok(())
+    }
+
     /// Reads what is asked for; refuses a period without a signed entry.
     pub fn read(call: &Call<'_>, instance: &str, institution: &Id) -> Result<Plan, Failure> {
         only(call, &["institution", "since", "until", "compare"])?;

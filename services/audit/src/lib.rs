@@ -15,7 +15,7 @@ mod export;
 mod forest;
 mod routes;
 
-pub use routes::{Audit, routes};
+pub use routes::{Audit, Dress, routes};
 
 use jinyun_engine::{Command, Ctx, Failure, Registry, Verb};
 use jinyun_policy::{Duty, Role, Rule, Who};

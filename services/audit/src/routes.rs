@@ -6,7 +6,7 @@ use crate::forest::{Forest, Look};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as B64;
 use jinyun_base::{Fault, Id, Kind, Refusal, Refused};
-use jinyun_engine::Failure;
+use jinyun_engine::{Failure, View};
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::Part;
 use jinyun_journal::{Checkpoint, HashKind, Note};
@@ -21,12 +21,22 @@ pub struct Audit {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) forest: Forest,
     pub(crate) instance: String,
+    dress: Option<Dress>,
 }
+
+/// Puts the lines of whoever else has signed a checkpoint under its note.
+pub type Dress = Arc<dyn Fn(&mut View<'_>, &str) -> Result<String, Fault> + Send + Sync>;
 
 impl Audit {
     /// A service over the journal of an instance.
     pub fn new(cloud: Arc<Cloud>, instance: impl Into<String>) -> Audit {
-        Audit { cloud, forest: Forest::default(), instance: instance.into() }
+        Audit { cloud, forest: Forest::default(), instance: instance.into(), dress: None }
+    }
+
+    /// The same, whose exports have other signers' lines too.
+    pub fn dressed(mut self, dress: Dress) -> Audit {
+        self.dress = Some(dress);
+        self
     }
 
     /// Asks the trees over the first `size` entries.
@@ -237,7 +247,10 @@ fn take_away(audit: &Arc<Audit>, call: &Call<'_>) -> Result<Reply, Failure> {
         return Err(Refusal::invalid("institution", say).into());
     };
     whose.allow(call, "export")?;
-    let plan = Plan::read(call, &audit.instance, institution)?;
+    let mut plan = Plan::read(call, &audit.instance, institution)?;
+    if let Some(dress) = &audit.dress {
+        plan.dress(|note| call.view(|view| dress(view, note)))?;
+    }
     // On record before the first byte goes out, in the sequence of those whose entries they are.
     let mut command = call.command(whose.action("export")).with(json!({
         "from": plan.part.from, "to": plan.part.to, "size": plan.part.size,

@@ -142,6 +142,7 @@ impl World {
             (name.to_string(), value.to_string())
         }).collect();
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud, actor, path: params, query, body: Value::Null,
             request: "req-ask".into(), source: Some("192.0.2.1".into()),
             base: "https://cloud/journal".into(), version: None, token: None,
