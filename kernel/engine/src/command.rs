@@ -7,6 +7,25 @@ use jinyun_store::{Row, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// What is known of the token that somebody asks with, for whoever makes conditions of it. Not a part
+/// of the actor: who somebody is does not change with the way they signed in. A part of the platform
+/// has no token; what is not known is not guessed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Via {
+    /// How its bearer proved who they are: `password`, `totp`.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// When its bearer proved it; none if that is not known.
+    #[serde(default)]
+    pub issued: Option<Time>,
+}
+
+impl Via {
+    fn unknown(&self) -> bool {
+        *self == Via::default()
+    }
+}
+
 /// Something that somebody wants done. Plain data, so that it can wait for an approval and be run
 /// later by the same path.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,6 +58,9 @@ pub struct Command {
     /// Network address of the one who asks.
     #[serde(default)]
     pub source: Option<String>,
+    /// The token that it came with.
+    #[serde(default, skip_serializing_if = "Via::unknown")]
+    pub via: Via,
     /// The approval or the consent under which it runs.
     #[serde(default)]
     pub approval: Option<String>,
@@ -65,6 +87,7 @@ impl Command {
             if_generation: None,
             request: request.into(),
             source: None,
+            via: Via::default(),
             approval: None,
         }
     }

@@ -1,11 +1,12 @@
 //! The pipeline: one job after the other, many in one transaction.
 //!
 //! ```text
-//! job -> savepoint -> action? -> target -> policy -> rules, rows -> approval? -> journal -> release
-//!                        |         |         |           |              |
-//!                        +---------+---------+-----------+              +--> rollback, keep the
-//!                        |                                                   request instead
-//!                        +--> rollback, journal the refusal instead
+//! job -> savepoint -> action? -> target -> policy -> limits -> rules, rows -> guard -> approval? ->
+//!                        |         |         |          |          |           |         |
+//!                        +---------+---------+----------+----------+-----------+         |
+//!                        |                                                               |
+//!                        +--> rollback, journal the refusal    rollback, keep request <--+
+//! -> journal -> release
 //! all jobs of a group -> one commit -> observers -> answers
 //! ```
 //! A command that has to be approved is tried first and taken back: one that the rules refuse
@@ -247,6 +248,7 @@ impl Core {
             actor: &command.actor,
             permit,
             effects: Vec::new(),
+            changes: Vec::new(),
             note: None,
             follow: None,
         }
@@ -307,10 +309,14 @@ impl Core {
         if let Some(domain) = &object.domain {
             *institution = domain.clone();
         }
+        registry.narrow(command, &object, Some(now))?;
         let need = self.need(command, &object, &registry)?;
         let mut ctx = self.ctx(&registry, command, permit, now);
         let mut answer = perform(&mut ctx, def, command)?;
-        let Ctx { effects, note, permit, follow, .. } = ctx;
+        let Ctx { effects, changes, note, permit, follow, .. } = ctx;
+        if let Some(guard) = registry.guard.as_ref().filter(|_| !changes.is_empty()) {
+            guard.judge(&mut View::new(&mut self.writer.db), command, &changes, now)?;
+        }
         answer.effects = effects;
         Ok(Done { answer, note, permit, follow, need, waits: None })
     }

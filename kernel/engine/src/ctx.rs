@@ -26,6 +26,23 @@ pub struct Place {
     pub id: Id,
 }
 
+/// What a command has made of one row, from before it to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Kind.
+    pub kind: String,
+    /// Id.
+    pub id: Id,
+    /// Owning domain.
+    pub domain: Id,
+    /// Owning project; empty where there is none.
+    pub project: Id,
+    /// The spec before the command; none if there was no row.
+    pub old: Option<Value>,
+    /// The spec after it; none if the row is gone or on its way out.
+    pub new: Option<Value>,
+}
+
 /// A command while it runs.
 pub struct Ctx<'a> {
     pub(crate) writer: &'a mut Writer,
@@ -37,6 +54,8 @@ pub struct Ctx<'a> {
     pub actor: &'a Actor,
     pub(crate) permit: Permit,
     pub(crate) effects: Vec<Effect>,
+    /// Of the kinds that the guard watches.
+    pub(crate) changes: Vec<Change>,
     pub(crate) note: Option<Value>,
     pub(crate) follow: Option<Box<Follow>>,
 }
@@ -107,6 +126,7 @@ impl Ctx<'_> {
             self.writer.nudge(R::KIND.0, &at.id, self.now, 0)?;
         }
         self.effects.push(effect(&row)?);
+        self.changed(&row, None, true)?;
         Ok(row)
     }
 
@@ -145,6 +165,8 @@ impl Ctx<'_> {
             self.writer.nudge(R::KIND.0, id, self.now, 0)?;
         }
         self.effects.push(effect(&row)?);
+        let old = self.before::<R>(&have.spec)?;
+        self.changed(&row, old, true)?;
         Ok(row)
     }
 
@@ -175,6 +197,8 @@ impl Ctx<'_> {
             }
             self.writer.nudge(R::KIND.0, id, self.now, 0)?;
             self.effects.push(effect(&marked)?);
+            let old = self.before::<R>(&have.spec)?;
+            self.changed(&marked, old, false)?;
             return Ok(marked);
         }
         self.drop_row(&row)?;
@@ -214,7 +238,39 @@ impl Ctx<'_> {
             }
         }
         derive::drop_row(self.writer, self.registry, row, self.now)?;
+        let old = if self.watched(&row.kind) { Some(value(row)?) } else { None };
+        self.changed(row, old, false)?;
         self.effects.push(Effect::Drop { kind: row.kind.clone(), id: row.id.to_string() });
+        Ok(())
+    }
+
+    fn watched(&self, kind: &str) -> bool {
+        self.registry.guard.as_ref().is_some_and(|guard| guard.watches(kind))
+    }
+
+    /// A spec as it was, if the guard wants to see it.
+    fn before<R: Resource>(&self, spec: &R::Spec) -> Result<Option<Value>, Fault> {
+        self.watched(R::KIND.0).then(|| encode_spec::<R>(spec)).transpose()
+    }
+
+    /// Remembers for the guard what became of a row: one change, however often it was written.
+    fn changed(&mut self, row: &Row, old: Option<Value>, stays: bool) -> Result<(), Fault> {
+        if !self.watched(&row.kind) {
+            return Ok(());
+        }
+        let new = stays.then(|| value(row)).transpose()?;
+        if let Some(known) = self.changes.iter_mut().find(|c| c.id == row.id && c.kind == row.kind) {
+            known.new = new;
+            return Ok(());
+        }
+        self.changes.push(Change {
+            kind: row.kind.clone(),
+            id: row.id.clone(),
+            domain: row.domain.clone(),
+            project: row.project.clone(),
+            old,
+            new,
+        });
         Ok(())
     }
 
@@ -310,6 +366,11 @@ impl Ctx<'_> {
     }
 }
 
+/// A row's spec.
+fn value(row: &Row) -> Result<Value, Fault> {
+    serde_json::from_str(&row.spec).map_err(|e| Fault::new(format!("{} {}: {e}", row.kind, row.id)))
+}
+
 /// The journal's form of a row.
 fn effect(row: &Row) -> Result<Effect, Fault> {
     Ok(Effect::Put {
@@ -319,8 +380,7 @@ fn effect(row: &Row) -> Result<Effect, Fault> {
         project: row.project.to_string(),
         name: row.name.clone(),
         generation: row.generation,
-        spec: serde_json::from_str(&row.spec)
-            .map_err(|e| Fault::new(format!("{} {}: {e}", row.kind, row.id)))?,
+        spec: value(row)?,
         deleting: row.delete_asked.is_some(),
     })
 }

@@ -20,13 +20,13 @@ mod replay;
 mod resource;
 mod view;
 
-pub use command::{Answer, Command, Failure, Job, StatusReport};
+pub use command::{Answer, Command, Failure, Job, StatusReport, Via};
 pub use core::{Core, Observer};
-pub use ctx::{Ctx, Place};
+pub use ctx::{Change, Ctx, Place};
 pub use driver::{Driver, Maker, Submit};
 pub use queue::{Handle, Queue};
 pub use reader::Reader;
-pub use registry::{ActionDef, Approver, Need, Registry, Verb};
+pub use registry::{ActionDef, Approver, Guard, Limiter, Need, Registry, Verb};
 pub use replay::replay;
 pub use resource::{Cost, Derived, Fact, Have, Plan, Resource, Step};
 pub use view::{Seen, View};

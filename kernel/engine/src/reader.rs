@@ -1,4 +1,5 @@
-//! Reading for a caller: the policy decides, a denial is journaled.
+//! Reading for a caller: the policy decides, what narrows it is asked as for a command, and a denial
+//! is journaled.
 
 use crate::command::{Command, Failure, Job};
 use crate::driver::Submit;
@@ -51,8 +52,11 @@ impl Reader {
     /// what an institution's consent allows.
     pub fn allow(&self, asked: &Command, object: &Object) -> Result<(), Failure> {
         let registry = &self.registry;
-        let Err(plain) = registry.policy.decide(&asked.actor, &asked.action, object) else {
-            return Ok(());
+        let plain = match registry.policy.decide(&asked.actor, &asked.action, object) {
+            Ok(_) => {
+                return registry.narrow(asked, object, None).map_err(|r| self.deny(asked, r));
+            }
+            Err(plain) => plain,
         };
         if registry.approver.is_none() || !registry.policy.wants_consent(&asked.actor, &asked.action) {
             return Err(self.deny(asked, plain));
@@ -64,10 +68,19 @@ impl Reader {
                 Ok(permit) => Ok(Ok(permit)),
             }
         })?;
+        let permit = permit.and_then(|p| registry.narrow(asked, object, None).map(|()| p));
         match permit {
             Ok(permit) => self.shown(asked, object, &permit),
             Err(refusal) => Err(self.deny(asked, refusal)),
         }
+    }
+
+    /// Whether a caller may, without a record: for leaving out of a list what it may not see. A
+    /// consent opens no list.
+    pub fn may(&self, asked: &Command, object: &Object) -> bool {
+        let registry = &self.registry;
+        registry.policy.decide(&asked.actor, &asked.action, object).is_ok()
+            && registry.narrow(asked, object, None).is_ok()
     }
 
     /// What is shown under a consent stands in the institution's own journal before it is shown.
@@ -114,7 +127,7 @@ impl Reader {
                 owner: R::owner(&have),
                 shared: R::shared(&have.spec),
             };
-            if self.registry.policy.decide(&asked.actor, &asked.action, &object).is_ok() {
+            if self.may(asked, &object) {
                 seen.push(have);
             }
         }

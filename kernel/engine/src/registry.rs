@@ -1,7 +1,7 @@
 //! Everything that the services have registered: kinds, actions, rules, quota items.
 
 use crate::command::{Command, Failure};
-use crate::ctx::{Ctx, Place};
+use crate::ctx::{Change, Ctx, Place};
 use crate::resource::{Derived, Have, Plan, Resource, Step};
 use crate::view::{Seen, View};
 use jinyun_base::{Entropy, Fault, Id, Refusal, Time};
@@ -66,6 +66,25 @@ pub trait Approver: Send + Sync {
 
     /// Whether a user is in a group at present.
     fn in_group(&self, view: &mut View<'_>, user: &Id, group: &Id) -> Result<bool, Fault>;
+}
+
+/// Whoever narrows what policy allows, for commands and for reads alike. It can say no and nothing
+/// else: it is asked after the decision, gets no permit and makes none, so nobody becomes more by it.
+pub trait Limiter: Send + Sync {
+    /// Refuses what policy has allowed, or does not. `now` is the job's time; a read has none. Asked
+    /// for each row of a list: it has to be quick, and looks at no database.
+    fn limit(&self, asked: &Command, object: &Object, now: Option<Time>) -> Result<(), Refusal>;
+}
+
+/// Whoever judges what a command would leave behind, whatever its action and by whatever way the
+/// rows came about. Asked after all rules, before the entry is appended.
+pub trait Guard: Send + Sync {
+    /// Whether rows of this kind are to be shown to it.
+    fn watches(&self, kind: &str) -> bool;
+
+    /// Refuses what the command has made of those rows. The view shows them as they would be.
+    fn judge(&self, view: &mut View<'_>, command: &Command, changes: &[Change], now: Time)
+        -> Result<(), Failure>;
 }
 
 /// The typed resource behind an untyped face.
@@ -206,6 +225,10 @@ pub struct Registry {
     pub policy: Policy,
     /// Who is asked what needs approval. Without one nothing does, and there are no consents.
     pub approver: Option<Arc<dyn Approver>>,
+    /// Who narrows what policy allows. Without one nothing is narrowed.
+    pub limiter: Option<Arc<dyn Limiter>>,
+    /// Who judges what commands leave behind. Without one only their own rules do.
+    pub guard: Option<Arc<dyn Guard>>,
 }
 
 impl Default for Registry {
@@ -216,6 +239,8 @@ impl Default for Registry {
             quotas: HashMap::new(),
             policy: Policy::default(),
             approver: None,
+            limiter: None,
+            guard: None,
         };
         registry.rules(OWN_RULES)
             .action("engine:resource:finish", "", Verb::Own(finish))
@@ -296,6 +321,15 @@ impl Registry {
     /// What a decision needs to know of a stored resource.
     pub fn object(&self, stored: &Stored) -> Result<Object, Fault> {
         self.kind(&stored.row.kind)?.object(stored)
+    }
+
+    /// What is asked of each thing that policy has allowed.
+    pub(crate) fn narrow(&self, asked: &Command, object: &Object, now: Option<Time>)
+        -> Result<(), Refusal> {
+        match &self.limiter {
+            Some(limiter) => limiter.limit(asked, object, now),
+            None => Ok(()),
+        }
     }
 
     /// Decides again after a refusal, where a rule speaks of a consent and there is one now.

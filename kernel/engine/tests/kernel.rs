@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "kernel/narrow.rs"]
+mod narrow;
+
 use jinyun_base::{Fault, Id, Kind, Refusal, Refused, SeedEntropy, Secret, Time};
 use jinyun_engine::*;
 use jinyun_journal::Entry;

@@ -8,6 +8,9 @@
 //! A tenant's consent is no exception that is written around a rule: it is a rule of its own
 //! ([`Who::Consented`]), which nobody meets until whoever asks for the decision brings the consent
 //! along ([`Policy::decide_under`]). It was looked up before, so that deciding stays a pure function.
+//!
+//! What an institution itself forbids is no part of this: it is asked after a decision, can refuse
+//! and nothing else, and so never has to be thought of when a rule is read.
 
 use jinyun_base::{Id, Kind, Refusal, Refused};
 use serde::{Deserialize, Serialize};
@@ -229,6 +232,11 @@ impl Policy {
         let mut all: Vec<_> = self.rules.iter().map(|(a, w)| (*a, *w)).collect();
         all.sort_by_key(|(a, _)| *a);
         all
+    }
+
+    /// Who may do an action; none if no rule names it.
+    pub fn rule(&self, action: &str) -> Option<&'static [Who]> {
+        self.rules.get(action).copied()
     }
 
     /// May this actor do that to this object?

@@ -13,7 +13,7 @@ pub use shape::{Shape, crud};
 pub use words::Words;
 
 use jinyun_base::{Fault, Id, Refusal};
-use jinyun_engine::{Answer, Command, Failure, Handle, Have, Job, Reader, Resource};
+use jinyun_engine::{Answer, Command, Failure, Handle, Have, Job, Reader, Resource, Via};
 use jinyun_policy::Actor;
 use jinyun_store::Query;
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub struct Call<'a> {
     pub cloud: &'a Cloud,
     /// Who asks.
     pub actor: &'a Actor,
+    /// The token that they ask with.
+    pub via: Via,
     /// Values of the path's parameters, by name.
     pub path: Vec<(&'static str, String)>,
     /// The query string, decoded, in order.
@@ -72,6 +74,7 @@ impl Call<'_> {
     pub fn command(&self, action: impl Into<String>) -> Command {
         let mut command = Command::new(action, self.actor.clone(), self.request.clone());
         command.source = self.source.clone();
+        command.via = self.via.clone();
         command
     }
 

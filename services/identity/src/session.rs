@@ -87,6 +87,7 @@ mod tests {
             scope: None,
             methods: vec!["password".into()],
             issued: issued * Time::SECOND,
+            began: None,
             expires: (issued + 3600) * Time::SECOND,
             audit: audit.iter().map(|a| a.to_string()).collect(),
             app_credential: None,

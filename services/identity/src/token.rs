@@ -31,6 +31,9 @@ pub struct Token {
     /// Until when, microseconds.
     #[serde(rename = "e")]
     pub expires: i64,
+    /// When its bearer signed in, if it was made from another token, microseconds.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<i64>,
     /// The token's own id, and that of the token it was made from.
     #[serde(rename = "a")]
     pub audit: Vec<String>,
@@ -43,6 +46,11 @@ pub struct Token {
 }
 
 impl Token {
+    /// When its bearer proved who they are, microseconds.
+    pub fn signed_in(&self) -> i64 {
+        self.began.unwrap_or(self.issued)
+    }
+
     /// Whether its bearer acts by what somebody passed on, and not by their own sign-in.
     pub fn delegated(&self) -> bool {
         self.app_credential.is_some() || self.trust.is_some()

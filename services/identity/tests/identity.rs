@@ -117,6 +117,7 @@ impl World {
                 (name, s.to_string())
             }).collect();
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud, actor, path: params, query: Vec::new(), body,
             request: "req-1".into(), source: Some("10.9.8.7".into()),
             base: "https://cloud/identity".into(), version: None, token: None,

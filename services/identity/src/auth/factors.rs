@@ -198,7 +198,7 @@ mod tests {
     fn a_token_for_enrolling_asks_for_its_own_way_out_only() {
         let token = Token {
             user: "u1".into(), scope: None, methods: vec!["password".into()], issued: 0,
-            expires: 1, audit: vec!["a".into()], app_credential: None, trust: None,
+            began: None, expires: 1, audit: vec!["a".into()], app_credential: None, trust: None,
         };
         for (service, method, path, want) in [
             ("identity", "POST", "/v3/credentials", true),

@@ -79,6 +79,7 @@ impl Identity {
             scope: place.scope.clone(),
             methods: proof.methods.clone(),
             issued: now.0,
+            began: parent.filter(|_| !proof.fresh).map(Token::signed_in),
             expires,
             audit,
             app_credential: proof.with.as_ref().map(|(with, _)| with.clone()).or(passed),

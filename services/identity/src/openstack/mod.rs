@@ -136,7 +136,7 @@ fn listed<R: Shape>(call: &Call<'_>, pattern: &str, mut query: Query,
     keep: impl Fn(&Have<R>) -> bool) -> Result<Reply, Failure> {
     let action = R::action("list");
     let most = limit(call)?.unwrap_or(usize::MAX);
-    let policy = &call.cloud.reader.registry().policy;
+    let asked = call.command(action);
     query.after = call.ask("marker").map(Id::new);
     query.limit = Some(CHUNK);
     let mut shown = Vec::new();
@@ -146,7 +146,7 @@ fn listed<R: Shape>(call: &Call<'_>, pattern: &str, mut query: Query,
         for stored in rows {
             query.after = Some(stored.row.id.clone());
             let have = Have::<R>::decode(stored)?;
-            if policy.decide(call.actor, &action, &object(&have)).is_err() || !keep(&have) {
+            if !call.cloud.reader.may(&asked, &object(&have)) || !keep(&have) {
                 continue;
             }
             let value = R::show(&have, call)?;
@@ -206,7 +206,7 @@ fn object<R: Resource>(have: &Have<R>) -> Object {
 
 /// Decides, without a record: for leaving out of a list what may not be seen.
 fn may(call: &Call<'_>, action: &str, object: &Object) -> bool {
-    call.cloud.reader.registry().policy.decide(call.actor, action, object).is_ok()
+    call.cloud.reader.may(&call.command(action), object)
 }
 
 /// One thing, decided by an object that knows more than its row. A missing one is refused as one

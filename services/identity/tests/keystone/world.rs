@@ -140,6 +140,7 @@ impl World {
             scope,
             methods: vec!["password".into(), "totp".into()],
             issued: now.0,
+            began: None,
             expires: now.plus_seconds(3600).0,
             audit: vec![format!("audit-{}", now.0)],
             app_credential: with.strip_prefix('!').map(|c| self.id(c)),
@@ -176,6 +177,7 @@ impl World {
             (name.to_string(), value.to_string())
         }).collect();
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud, actor: &actor, path: params, query, body, request: "req-1".into(),
             source: Some("10.9.8.7".into()), base: "https://cloud/identity".into(), version: None,
             token: Some(token.clone()), headers: vec![("x-subject-token".into(), token)],

@@ -183,6 +183,7 @@ impl World {
             }).collect();
         let receipt = via.receipt.map(|r| (RECEIPT_HEADER.to_string(), r.to_string()));
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud, actor: &actor, path: params, query: Vec::new(), body,
             request: "req-1".into(), source: Some(source.into()),
             base: "https://cloud/identity".into(), version: None,
