@@ -15,6 +15,7 @@
 use crate::guest::{self, Guests, Keys, Nudge, Place};
 use crate::link::{Ears, Event, Link};
 use crate::net::{Net, NetReport};
+use crate::survey::Desk;
 use crate::{AgentError, Config, facts, files, locked, log};
 use jinyun_wire::{Answer, Ask, FromHost, HostSeen, HostWant, Installed};
 use std::collections::BTreeSet;
@@ -69,7 +70,8 @@ pub fn run(config: &Config, stop: Arc<AtomicBool>) -> Result<(), AgentError> {
         let _ = events_in.send(Event::Nudge);
     });
     let guests = Guests::open(Arc::clone(&place), keys, nudge).map_err(doing("guests"))?;
-    answer_questions(asks, place, Arc::clone(&net), link.clone()).map_err(doing("a thread"))?;
+    let desk = Desk::new(place, guests.board(), config).map_err(doing("a thread"))?;
+    answer_questions(asks, desk, Arc::clone(&net), link.clone()).map_err(doing("a thread"))?;
 
     let mut agent = Agent::new(&config.state_dir, net, guests, link);
     agent.run(&events, &stop);
@@ -270,13 +272,13 @@ fn save(path: &Path, want: &HostWant) -> io::Result<()> {
 /// Questions have a thread of their own: a probe takes seconds, and a pass must not wait for one.
 fn answer_questions(
     asks: Receiver<(u64, Ask)>,
-    place: Arc<Place>,
+    desk: Desk,
     net: Arc<Mutex<Net>>,
     link: Link,
 ) -> io::Result<()> {
     let work = move || {
         while let Ok((n, ask)) = asks.recv() {
-            let answer = answer(ask, &place, &net);
+            let answer = answer(ask, &desk, &net);
             link.send(&FromHost::Answer { n, answer });
         }
     };
@@ -286,8 +288,10 @@ fn answer_questions(
         .map(drop)
 }
 
-fn answer(ask: Ask, place: &Place, net: &Mutex<Net>) -> Answer {
+fn answer(ask: Ask, desk: &Desk, net: &Mutex<Net>) -> Answer {
+    let place = desk.place();
     let answered = match ask {
+        Ask::Survey => Ok(Answer::Survey(Box::new(desk.survey()))),
         Ask::Console { guest, lines } => {
             guest::console(place, &guest, lines).map(|text| Answer::Console { text })
         }

@@ -24,6 +24,7 @@ pub mod link;
 pub mod log;
 pub mod net;
 pub mod secret;
+mod survey;
 
 use nix::unistd::geteuid;
 use std::io;

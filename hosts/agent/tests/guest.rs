@@ -17,7 +17,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jinyun_agent::guest::{Guests, Keys, Nudge, Place, Report, console, end_all, facts};
+use jinyun_agent::guest::{Guests, Keys, Nudge, Place, Report, console, end_all, facts, found};
 use jinyun_agent::secret::Secret;
 use jinyun_agent::{Accel, Config, USERS};
 use jinyun_wire::{
@@ -226,6 +226,7 @@ fn a_guest_from_image_to_removal() {
     });
     let first = world.pid().unwrap();
     assert_confined(&world, first);
+    assert_described(&world, first);
 
     // The agent dies; the next one finds the same process and does not touch it.
     world.restart();
@@ -296,6 +297,36 @@ fn assert_confined(world: &World, pid: u32) {
         &STANDARD.encode(Sha256::digest(format!("key of {ROOT}"))),
     ] {
         assert!(!line.contains(secret), "{secret} is in {line}");
+    }
+}
+
+/// What QEMU says of its machine is what was wanted, and its group is its own where there are groups.
+fn assert_described(world: &World, pid: u32) {
+    let board = world.guests.as_ref().unwrap().board();
+    let found = found(&world.place, &board).unwrap();
+    let [guest] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!((guest.id.as_str(), guest.pid), (GUEST, pid));
+    let machine = guest.machine.as_ref().unwrap();
+    assert_eq!(
+        (machine.vcpus, machine.memory, machine.merges),
+        (1, 128 << 20, false)
+    );
+    assert_eq!(machine.disks.len(), 2);
+    let data = &machine.disks[DATA];
+    assert_eq!((data.bytes, data.encrypted), (Some(8 << 20), true));
+    assert_eq!(data.serial, DATA[DATA.len() - 20..]);
+    let others: Vec<&str> = machine.others.values().map(String::as_str).collect();
+    assert_eq!(others, ["virtio-rng-pci"]);
+    match (world.place.cage.usable(), &guest.cage) {
+        (Ok(()), Ok(cage)) => {
+            assert!(cage.path.ends_with(GUEST), "{cage:?}");
+            assert_eq!(cage.members, 1);
+            assert!(cage.memory.is_some() && cage.pids.is_some(), "{cage:?}");
+        }
+        (Err(why), _) => eprintln!("guests have no limits here: {why}"),
+        (Ok(()), Err(why)) => panic!("{why}"),
     }
 }
 

@@ -81,6 +81,27 @@ impl Bench {
         }))
     }
 
+    fn reach(&self, from: &str, ip: [u8; 4], tcp: u16) -> bool {
+        arrived(&self.net.probe(&Probe::Reach {
+            from: from.to_owned(),
+            ip: ip.into(),
+            tcp,
+        }))
+    }
+
+    fn shout(&self, from: &str, to: &str) -> bool {
+        arrived(&self.net.probe(&Probe::Shout {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            udp: 68,
+            nonce: format!("{from} to all"),
+        }))
+    }
+
+    fn session(&self, probe: fn(String) -> Probe) -> Answer {
+        self.net.probe(&probe("s".to_owned()))
+    }
+
     fn connect(&self, from: &str, to: &str, tcp: u16) -> bool {
         arrived(&self.net.probe(&Probe::Connect {
             from: from.to_owned(),
@@ -317,6 +338,132 @@ fn closing_a_port_ends_its_sessions() {
     bench.converge(&want);
     assert_eq!(passes(&mut web), (false, false));
     assert_eq!(passes(&mut other), (true, true));
+}
+
+fn hold(session: String) -> Probe {
+    Probe::Hold {
+        from: A1.to_owned(),
+        to: A2.to_owned(),
+        tcp: 80,
+        session,
+    }
+}
+
+fn pass(session: String) -> Probe {
+    Probe::Pass {
+        session,
+        nonce: "hello".to_owned(),
+    }
+}
+
+/// A port that is switched off ends what was open through it, both ways, and nothing else.
+#[test]
+fn a_port_that_is_cut_keeps_no_session() {
+    let Some(mut bench) = Bench::new('j') else {
+        return;
+    };
+    let mut want = document();
+    bench.converge(&want);
+    assert!(arrived(&bench.session(hold)));
+    assert!(arrived(&bench.session(pass)));
+    // A second one of the same name is no answer.
+    assert!(matches!(bench.session(hold), Answer::Failed { .. }));
+    // It outlives passes that change nothing about it.
+    want.networks[1].ports.clear();
+    bench.converge(&want);
+    assert!(arrived(&bench.session(pass)));
+    want.networks[0].ports[1].up = false;
+    bench.converge(&want);
+    assert!(!arrived(&bench.session(pass)));
+    assert!(!bench.frame(A1, A2, None, None) && !bench.frame(A2, A1, None, None));
+    assert!(bench.frame(A1, A3, None, None));
+    want.networks[0].ports[1].up = true;
+    bench.converge(&want);
+    assert!(bench.frame(A1, A2, None, None) && bench.connect(A2, A1, 80));
+    let closed = bench.session(|session| Probe::Close { session });
+    assert!(arrived(&closed));
+    assert!(matches!(bench.session(pass), Answer::Failed { .. }));
+}
+
+/// From a port nothing answers but what is meant for it; nobody hears what is for everybody.
+#[test]
+fn a_guest_reaches_the_metadata_service_and_nothing_else_of_the_host() {
+    let Some(mut bench) = Bench::new('k') else {
+        return;
+    };
+    bench.converge(&document());
+    let loopback = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = loopback.local_addr().unwrap().port();
+    assert!(bench.reach(A1, [169, 254, 169, 254], 80));
+    for (ip, tcp) in [
+        ([127, 0, 0, 1], port),
+        ([10, 0, 0, 1], 22),
+        ([10, 0, 1, 1], 80),
+        ([198, 51, 100, 1], 443),
+    ] {
+        assert!(!bench.reach(A1, ip, tcp), "{ip:?} {tcp}");
+    }
+    assert!(!bench.shout(A1, A2));
+    let space = bench.space('n', NET_A);
+    let nft = |args: &[&str]| {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &space, "nft"]).args(args);
+        assert!(command.status().unwrap().success(), "{args:?}");
+    };
+    // The controls: a door in the filter is found, and a shortcut between two ports.
+    let door = [
+        "insert", "rule", "inet", "jinyun", "input", "tcp", "dport", "22", "accept",
+    ];
+    nft(&door);
+    assert!(bench.reach(A1, [10, 0, 0, 1], 22));
+    nft(&["add", "table", "netdev", "h"]);
+    nft(&[
+        "add",
+        "chain",
+        "netdev",
+        "h",
+        "i",
+        "{",
+        "type",
+        "filter",
+        "hook",
+        "ingress",
+        "device",
+        "ta1a1a1a1000",
+        "priority",
+        "0",
+        ";",
+        "policy",
+        "accept",
+        ";",
+        "}",
+    ]);
+    nft(&[
+        "add",
+        "rule",
+        "netdev",
+        "h",
+        "i",
+        "fwd",
+        "to",
+        "ta2a2a2a2000",
+    ]);
+    assert!(bench.shout(A1, A2));
+}
+
+#[test]
+fn the_devices_of_all_namespaces_are_listed() {
+    let Some(mut bench) = Bench::new('l') else {
+        return;
+    };
+    bench.converge(&document());
+    let spaces = Net::spaces(&bench.instance).unwrap();
+    assert_eq!(spaces.len(), 9);
+    let devices = spaces[&bench.space('n', NET_A)].clone().unwrap();
+    for device in ["lo", "ta1a1a1a1000", "ta2a2a2a2000", "ta3a3a3a3000"] {
+        assert!(devices.iter().any(|d| d == device), "{devices:?}");
+    }
+    assert_eq!(Net::spaces("nobody").unwrap().len(), 0);
 }
 
 #[test]

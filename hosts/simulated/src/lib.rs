@@ -4,7 +4,9 @@
 //! the rules that matter to the control plane: an older document is refused, a disk is made only
 //! with its key, and a guest that was told to end stays ended.
 
-use jinyun_wire::{Fault, GuestSeen, GuestState, HostFacts, HostSeen, HostWant, Thing};
+use jinyun_wire::{
+    Answer, Ask, Fault, GuestSeen, GuestState, HostFacts, HostSeen, HostWant, Survey, Thing,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A simulated host.
@@ -28,6 +30,18 @@ impl SimulatedHost {
             qemu: "none".into(),
             boot_id: "simulated".into(),
             ..HostFacts::default()
+        }
+    }
+
+    /// Answers a question. What it shows of itself is that it is not there; everything else would
+    /// need a machine.
+    pub fn answer(ask: &Ask) -> Answer {
+        let why = "the host is simulated: nothing runs on it";
+        match ask {
+            Ask::Survey => {
+                Answer::Survey(Box::new(Survey { simulated: true, ..Survey::unread(why) }))
+            }
+            Ask::Console { .. } | Ask::Probe(_) | Ask::Facts => Answer::Failed { why: why.into() },
         }
     }
 
@@ -98,5 +112,19 @@ impl SimulatedHost {
             guests: self.guests.values().cloned().collect(),
             errors: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_that_it_is_not_there_and_shows_nothing() {
+        let Answer::Survey(survey) = SimulatedHost::answer(&Ask::Survey) else {
+            panic!("another answer")
+        };
+        assert!(survey.simulated && survey.guests.is_err() && survey.settings.is_empty());
+        assert!(matches!(SimulatedHost::answer(&Ask::Facts), Answer::Failed { .. }));
     }
 }

@@ -10,6 +10,12 @@
 //! Frames are JSON objects, one a line, over a stream socket. Secrets travel only in
 //! [`ToHost::Key`] and are never part of a document that somebody may store or log.
 
+mod survey;
+
+pub use survey::{
+    CageFound, DiskPlugged, FileFound, FileState, GuestFound, Known, Load, MachineFound, Survey,
+};
+
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -93,6 +99,8 @@ pub enum Ask {
     Probe(Probe),
     /// The packet filter and disks as they are installed, for a comparison with the records.
     Facts,
+    /// Everything that the host shows of itself, which costs it no process; see [`Survey`].
+    Survey,
 }
 
 /// An attempt to do what must not be possible, entered through a port with `attach = probe`.
@@ -135,6 +143,52 @@ pub enum Probe {
         /// Sent by the connecting side, echoed by the listener.
         nonce: String,
     },
+    /// Begin a TCP connection from `from`, by a raw frame, to an address that need not be a
+    /// port's, and see whether anybody answers: by accepting or by refusing.
+    Reach {
+        /// Sending port.
+        from: String,
+        /// Address to connect to.
+        ip: Ipv4Addr,
+        /// TCP port.
+        tcp: u16,
+    },
+    /// Send one UDP datagram to everybody (the broadcast address of Ethernet and of IP) from
+    /// `from`, and see whether it arrives at `to`.
+    Shout {
+        /// Sending port.
+        from: String,
+        /// Receiving port.
+        to: String,
+        /// UDP destination port.
+        udp: u16,
+        /// Carried in the datagram.
+        nonce: String,
+    },
+    /// Open a TCP connection from `from` to a listener behind `to`, and keep it for a minute at
+    /// most.
+    Hold {
+        /// Connecting port.
+        from: String,
+        /// Listening port.
+        to: String,
+        /// TCP port.
+        tcp: u16,
+        /// What the connection is called.
+        session: String,
+    },
+    /// Send something each way over a connection that is kept, and see whether any of it arrives.
+    Pass {
+        /// The connection.
+        session: String,
+        /// What is sent.
+        nonce: String,
+    },
+    /// Close a connection that is kept.
+    Close {
+        /// The connection.
+        session: String,
+    },
 }
 
 /// What came of an [`Ask`].
@@ -155,6 +209,8 @@ pub enum Answer {
     },
     /// Installed facts; see [`Installed`].
     Facts(Installed),
+    /// What the host shows of itself.
+    Survey(Box<Survey>),
     /// The question could not be carried out. Never a proof of anything.
     Failed {
         /// Why.

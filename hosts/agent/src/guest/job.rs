@@ -185,6 +185,10 @@ impl Start {
             disks.push(plug_of(&self.keys, disk, n == 0)?);
         }
         let process = launch::launch(&self.place, &self.want, self.record.slot)?;
+        // It waits and has no device yet. Without limits it is confined all the same.
+        if let Err(e) = self.place.cage.hold(&self.want, process.pid()) {
+            log::warn(format_args!("guest {} has no limits: {e}", self.want.id));
+        }
         let brought_up = self.bring_up(&process, &disks);
         brought_up.map_err(|fault| {
             let words = launch::last_words(&self.place, &self.want.id);

@@ -11,9 +11,10 @@ use super::process::Process;
 use super::qmp::Qmp;
 use super::record::{Held, Record};
 use super::report::{Report, bound_console};
+use super::sheet::{self, Board};
 use super::trial::Trial;
 use super::{Keys, Nudge, Place, Taps, adopt};
-use crate::{files, log};
+use crate::{files, locked, log};
 use jinyun_wire::{DiskWant, Fault, GuestWant, HostWant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -48,6 +49,8 @@ pub(super) struct Guest {
     pub(super) reconnect: Instant,
     /// Why QEMU has stopped it, if it has.
     pub(super) stopped: Option<String>,
+    /// Its process was put into its group.
+    pub(super) caged: bool,
     pub(super) trial: Trial<GuestWant>,
 }
 
@@ -62,6 +65,7 @@ impl Guest {
             due,
             reconnect: now,
             stopped: None,
+            caged: false,
             trial: Trial::default(),
         }
     }
@@ -98,6 +102,8 @@ pub struct Guests {
     pub(super) jobs: Jobs,
     pub(super) guests: BTreeMap<String, Guest>,
     pub(super) disks: BTreeMap<String, Disk>,
+    /// What QEMUs say of their machines.
+    board: Board,
 }
 
 impl Guests {
@@ -123,6 +129,7 @@ impl Guests {
             jobs,
             guests,
             disks: BTreeMap::new(),
+            board: Board::default(),
         })
     }
 
@@ -130,6 +137,12 @@ impl Guests {
     #[must_use]
     pub fn pid(&self, id: &str) -> Option<u32> {
         Some(self.guests.get(id)?.live.as_ref()?.process.pid())
+    }
+
+    /// Where what QEMUs say of their machines is left for questions.
+    #[must_use]
+    pub fn board(&self) -> Board {
+        Arc::clone(&self.board)
     }
 
     /// One pass: look, plan, act, report. `ports` are those that are ready. Never waits long.
@@ -156,10 +169,67 @@ impl Guests {
             // Without knowing what exists, nothing is made and nothing removed.
             Err(e) => errors.push(format!("the disks cannot be listed: {e}")),
         }
+        self.cage(want);
+        self.ask_machines(false);
         self.report(want, errors)
     }
 
-    /// Asks again what is otherwise believed between passes; costs a question to each QEMU.
+    /// Gives limits to guests that an agent without limits started.
+    fn cage(&mut self, want: &HostWant) {
+        for wanted in want.guests.iter().filter(|guest| guest.running) {
+            let Some(guest) = self.guests.get_mut(&wanted.id) else {
+                continue;
+            };
+            let Some(live) = guest.live.as_ref().filter(|_| !guest.caged) else {
+                continue;
+            };
+            guest.caged = true;
+            if let Err(e) = self.place.cage.hold(wanted, live.process.pid()) {
+                log::warn(format_args!("guest {} has no limits: {e}", wanted.id));
+            }
+        }
+    }
+
+    /// Asks QEMUs about their machines: all of them, or those of which nothing is known since they
+    /// changed.
+    fn ask_machines(&mut self, all: bool) {
+        // Not held while a QEMU is asked: whoever has a question does not wait for one that hangs.
+        let known: BTreeSet<String> = {
+            let mut board = locked(&self.board);
+            board.retain(|id, _| {
+                let guest = self.guests.get(id);
+                guest.is_some_and(|guest| guest.job.is_none() && guest.live.is_some())
+            });
+            board.keys().cloned().collect()
+        };
+        for (id, guest) in &mut self.guests {
+            if guest.job.is_some() || guest.record.phase != Phase::Running {
+                continue;
+            }
+            let Some(live) = guest.live.as_mut() else {
+                continue;
+            };
+            let Some(qmp) = live.qmp.as_mut() else {
+                // What it said before it fell silent may no longer be so.
+                locked(&self.board).remove(id);
+                continue;
+            };
+            if !all && known.contains(id) {
+                continue;
+            }
+            match sheet::ask(qmp, guest.record.incarnation, QUICK) {
+                Ok(sheet) => {
+                    locked(&self.board).insert(id.clone(), sheet);
+                }
+                Err(_) => {
+                    locked(&self.board).remove(id);
+                    live.qmp = None;
+                }
+            }
+        }
+    }
+
+    /// Asks again what is otherwise believed between passes; costs a few questions to each QEMU.
     pub fn look_closely(&mut self) {
         let guests = &mut self.guests;
         for guest in guests.values_mut().filter(|guest| guest.job.is_none()) {
@@ -180,7 +250,8 @@ impl Guests {
                 Err(_) => live.qmp = None,
             }
         }
-        let base = self.place.uid_base;
+        self.ask_machines(true);
+        let (base, guests) = (self.place.uid_base, &self.guests);
         let known = |uid: u32, pid: u32| {
             guests.values().any(|guest| {
                 let has = guest.live.as_ref().map(|live| live.process.pid());
@@ -299,6 +370,8 @@ fn started(guest: &mut Guest, result: Result<Live, Fault>, nudge: &Nudge) {
                 "guest {id} runs: process {pid}, incarnation {n}"
             ));
             record.phase = Phase::Running;
+            // The job has done it.
+            guest.caged = true;
             record.process = Some(Held::of(&live.process));
             record.devices = live.devices.clone().into_iter().collect();
             watch(&live, nudge);
@@ -355,8 +428,10 @@ fn observe(guest: &mut Guest, place: &Place) {
         guest.live = None;
         guest.due = None;
         guest.stopped = None;
+        guest.caged = false;
         guest.record.process = None;
         guest.record.devices.clear();
+        place.cage.release(&id);
         return save(guest, place);
     }
     if live.qmp.is_none() && Instant::now() >= guest.reconnect {

@@ -12,6 +12,7 @@
 //! Dropping [`Guests`] ends no guest: the next one adopts them ([`adopt`]).
 
 mod adopt;
+mod cage;
 mod confine;
 mod device;
 mod disk;
@@ -27,12 +28,14 @@ mod qcow2;
 mod qmp;
 mod record;
 mod report;
+mod sheet;
 mod steps;
 mod trial;
 
 pub use manager::Guests;
 pub use place::Place;
-pub use report::{Report, console, facts};
+pub use report::{Report, console, facts, found};
+pub use sheet::Board;
 
 use crate::files;
 use crate::secret::Secret;
@@ -85,5 +88,6 @@ pub fn end_all(instance: &str, state_dir: &Path, run_dir: &Path) -> io::Result<(
             process.kill()?;
         }
     }
+    cage::remove_all(instance);
     files::remove_dir(&run_dir.join("g"))
 }

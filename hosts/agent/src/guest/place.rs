@@ -1,5 +1,6 @@
 //! Where everything of this agent is on the host, and what the host can do.
 
+use super::cage::Cage;
 use super::{kvm, record};
 use crate::{Accel, files, log};
 use std::io;
@@ -19,6 +20,8 @@ pub struct Place {
     pub uid_base: u32,
     /// Guests run on hardware virtualisation.
     pub kvm: bool,
+    /// Where guests get limits of their own.
+    pub cage: Cage,
     pub(super) qemu: PathBuf,
     pub(super) qemu_img: PathBuf,
 }
@@ -37,6 +40,7 @@ impl Place {
             run_dir: config.run_dir.clone(),
             uid_base: config.uid_base,
             kvm: config.accel == Accel::Kvm,
+            cage: Cage::open(&config.instance),
             qemu: program("qemu-system-x86_64")?,
             qemu_img: program("qemu-img")?,
         };
@@ -45,6 +49,9 @@ impl Place {
                 Ok(()) => place.kvm = true,
                 Err(why) => log::info(format_args!("guests are EMULATED: {why}")),
             }
+        }
+        if let Err(why) = place.cage.usable() {
+            log::info(format_args!("guests have NO LIMITS of their own: {why}"));
         }
         Ok(place)
     }

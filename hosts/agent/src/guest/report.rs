@@ -9,10 +9,12 @@ use super::launch::tail;
 use super::manager::{Disk, Guest, Guests};
 use super::plan::{Phase, wanted_devices};
 use super::record::Record;
-use super::{damaged, failed, process, qcow2};
+use super::sheet::{self, Board};
+use super::{cage, damaged, failed, process, qcow2};
 use crate::files;
 use jinyun_wire::{
-    DiskHeader, DiskWant, GuestProcess, GuestSeen, GuestState, GuestWant, HostWant, Thing,
+    DiskHeader, DiskWant, GuestFound, GuestProcess, GuestSeen, GuestState, GuestWant, HostWant,
+    Thing,
 };
 use std::fs::OpenOptions;
 use std::io;
@@ -242,6 +244,23 @@ pub fn facts(place: &Place) -> io::Result<(Vec<DiskHeader>, Vec<GuestProcess>)> 
         guests.extend(process::confinement(id, held.pid()));
     }
     Ok((disks, guests))
+}
+
+/// Every process of a guest: the group that it is in, and what was last said of its machine.
+pub fn found(place: &Place, board: &Board) -> io::Result<Vec<GuestFound>> {
+    let records = Record::load_all(&place.state_dir)?;
+    let mut found = Vec::new();
+    for (uid, held) in process::of_users(place.guest_users())? {
+        let of = |record: &&Record| place.uid_base + record.slot == uid;
+        let id = records.iter().find(of).map_or("unknown", |r| r.id.as_str());
+        found.push(GuestFound {
+            id: id.to_owned(),
+            pid: held.pid(),
+            cage: cage::of(held.pid()),
+            machine: sheet::told(board, id),
+        });
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Method: a place in a temporary directory and consoles written by hand; no root, no QEMU.
 
 use super::*;
+use crate::guest::cage::Cage;
 use std::io::Write;
 
 const ID: &str = "6f1c0c1e-7d1c-4f0e-9d3a-0123456789ab";
@@ -14,6 +15,7 @@ fn place(name: &str) -> Place {
         run_dir: dir.join("run"),
         uid_base: 0,
         kvm: false,
+        cage: Cage::none(),
         qemu: "/bin/false".into(),
         qemu_img: "/bin/false".into(),
     };

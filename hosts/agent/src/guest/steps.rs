@@ -189,6 +189,7 @@ impl Guests {
                 guest.trial.failed(fault, None, Instant::now());
             }
         } else {
+            self.place.cage.release(id);
             self.guests.remove(id);
         }
     }

@@ -16,12 +16,14 @@
 mod dhcp;
 mod dns;
 mod flows;
+mod held;
 mod metadata;
 mod names;
 mod netns;
 mod nft;
 mod plan;
 mod probe;
+mod reach;
 mod render;
 mod rules;
 mod seen;
@@ -31,13 +33,14 @@ mod sift;
 mod tests;
 mod tools;
 
+use self::held::Held;
 use self::names::Names;
 use self::plan::{Act, Step};
 use self::probe::Seat;
 use self::seen::Eyes;
 use self::serve::{Post, Services, Task};
 use self::sift::Sifted;
-use jinyun_wire::{Answer, Fault, HostWant, Probe, Thing};
+use jinyun_wire::{Answer, Fault, HostWant, Known, Probe, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -62,12 +65,15 @@ pub struct Net {
 
 /// Carries out probes without the rest: a probe takes its time, and a pass must not wait for it.
 #[derive(Debug, Clone, Default)]
-pub struct Prober(Arc<BTreeMap<String, Seat>>);
+pub struct Prober {
+    seats: Arc<BTreeMap<String, Seat>>,
+    held: Arc<Held>,
+}
 
 impl Prober {
     /// Tries something through real ports. Takes two seconds at most.
     pub fn probe(&self, probe: &Probe) -> Answer {
-        probe::run(&self.0, probe)
+        probe::run(&self.seats, &self.held, probe)
     }
 }
 
@@ -175,6 +181,13 @@ impl Net {
             .collect()
     }
 
+    /// An instance's namespaces with the devices in each, as the kernel has them.
+    pub fn spaces(instance: &str) -> io::Result<BTreeMap<String, Known<Vec<String>>>> {
+        let prefix = Names::new(instance)?.prefix();
+        let names: Vec<String> = netns::list(&prefix)?.into_keys().collect();
+        netns::devices_of(&names)
+    }
+
     /// Tries something through real ports. Takes two seconds at most; whoever holds a lock on
     /// this should let it go and use [`Net::prober`].
     pub fn probe(&self, probe: &Probe) -> Answer {
@@ -210,7 +223,8 @@ impl Net {
             book.insert(space.clone(), Arc::new(network.clone()));
             self.networks.push((network.id.clone(), space));
         }
-        self.prober = Prober(Arc::new(probe::seats(&self.names, want)));
+        self.prober.seats = Arc::new(probe::seats(&self.names, want));
+        self.prober.held.tidy();
         self.services.book.replace(book);
     }
 

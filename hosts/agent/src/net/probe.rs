@@ -11,8 +11,10 @@
 //! Sockets belong to the namespace in which they were opened, so only opening them needs a thread
 //! there; sending and waiting happen here.
 
+use super::held::Held;
 use super::names::{self, GATEWAY_MAC_BYTES, LINK, PROBE_DEVICE};
 use super::netns::enter;
+use super::reach;
 use jinyun_wire::{Answer, Attach, HostWant, Probe};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::BTreeMap;
@@ -22,19 +24,19 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 /// How long a datagram or an ARP reply may take.
-const WAIT: Duration = Duration::from_millis(700);
+pub(super) const WAIT: Duration = Duration::from_millis(700);
 /// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(1);
+pub(super) const CONNECT: Duration = Duration::from_secs(1);
 /// The longest nonce.
 const NONCE: usize = 512;
 
 /// Where a probe port is.
 #[derive(Debug, Clone)]
 pub struct Seat {
-    space: String,
-    mac: [u8; 6],
-    ip: Ipv4Addr,
-    gateway: Ipv4Addr,
+    pub(super) space: String,
+    pub(super) mac: [u8; 6],
+    pub(super) ip: Ipv4Addr,
+    pub(super) gateway: Ipv4Addr,
 }
 
 /// The probe ports of a document (which has been sifted) by id.
@@ -58,8 +60,8 @@ pub fn seats(names: &names::Names, want: &HostWant) -> BTreeMap<String, Seat> {
     seats
 }
 
-/// Carries out a probe; takes two seconds at most.
-pub fn run(seats: &BTreeMap<String, Seat>, probe: &Probe) -> Answer {
+/// Carries out a probe; takes two seconds at most. What it opens and keeps is in `held`.
+pub fn run(seats: &BTreeMap<String, Seat>, held: &Held, probe: &Probe) -> Answer {
     let seat = |port: &String| {
         seats
             .get(port)
@@ -96,6 +98,21 @@ pub fn run(seats: &BTreeMap<String, Seat>, probe: &Probe) -> Answer {
                 nonce,
             )
         }),
+        Probe::Reach { from, ip, tcp } => seat(from).and_then(|from| reach::reach(from, *ip, *tcp)),
+        Probe::Shout {
+            from,
+            to,
+            udp,
+            nonce,
+        } => seat(from).and_then(|from| reach::shout(from, seat(to)?, *udp, nonce)),
+        Probe::Hold {
+            from,
+            to,
+            tcp,
+            session,
+        } => seat(from).and_then(|from| held.open(from, seat(to)?, *tcp, session)),
+        Probe::Pass { session, nonce } => held.pass(session, nonce),
+        Probe::Close { session } => held.close(session),
     };
     match result {
         Ok((arrived, how)) => Answer::Probe { arrived, how },
@@ -104,9 +121,9 @@ pub fn run(seats: &BTreeMap<String, Seat>, probe: &Probe) -> Answer {
 }
 
 /// What was seen, or why nothing could be.
-type Outcome = Result<(bool, String), String>;
+pub(super) type Outcome = Result<(bool, String), String>;
 
-fn failed(what: &str) -> impl Fn(io::Error) -> String {
+pub(super) fn failed(what: &str) -> impl Fn(io::Error) -> String {
     move |e| format!("{what}: {e}.")
 }
 
@@ -118,21 +135,38 @@ fn send_frame(
     port: u16,
     nonce: &str,
 ) -> Outcome {
-    if from.space == to.space {
-        return Err("A port does not send to itself through the network.".to_owned());
-    }
     if ip == to.ip {
         return Err("A host refuses datagrams from its own address; claim another.".to_owned());
     }
-    if nonce.is_empty() || nonce.len() > NONCE {
-        return Err(format!("A nonce has 1 to {NONCE} bytes."));
-    }
+    check(from, to, nonce)?;
     let listener = enter(&to.space, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)))
         .map_err(failed("the receiver cannot listen"))?;
     let wire = wire(from, libc::ETH_P_IP).map_err(failed("the sender has no packet socket"))?;
     let begin = Instant::now();
     wire.send(&frame(mac, ip, to.ip, port, nonce.as_bytes()))
         .map_err(failed("the frame cannot be sent"))?;
+    hear(&listener, begin, to.ip, port, nonce)
+}
+
+/// What every datagram needs: another port, and something that tells it from others.
+pub(super) fn check(from: &Seat, to: &Seat, nonce: &str) -> Result<(), String> {
+    if from.space == to.space {
+        return Err("A port does not send to itself through the network.".to_owned());
+    }
+    if nonce.is_empty() || nonce.len() > NONCE {
+        return Err(format!("A nonce has 1 to {NONCE} bytes."));
+    }
+    Ok(())
+}
+
+/// Waits for a datagram that holds the nonce.
+pub(super) fn hear(
+    listener: &UdpSocket,
+    begin: Instant,
+    to: Ipv4Addr,
+    port: u16,
+    nonce: &str,
+) -> Outcome {
     let mut buffer = [0; 2048];
     while let Some(left) = WAIT.checked_sub(begin.elapsed()).filter(|d| !d.is_zero()) {
         listener
@@ -152,7 +186,6 @@ fn send_frame(
         }
     }
     let ms = WAIT.as_millis();
-    let to = to.ip;
     Ok((
         false,
         format!("nothing arrived at {to} port {port} within {ms} ms"),
@@ -237,7 +270,7 @@ fn connect(from: &Seat, to: &Seat, target: SocketAddrV4, nonce: &str) -> Outcome
 }
 
 /// What a failed attempt to connect says.
-fn judge(error: &io::Error, from: &Seat, target: SocketAddr, ms: u128) -> Outcome {
+pub(super) fn judge(error: &io::Error, from: &Seat, target: SocketAddr, ms: u128) -> Outcome {
     if is_timeout(error) {
         return Ok((false, format!("{target} did not answer within {ms} ms")));
     }
@@ -275,7 +308,7 @@ fn echo(listener: &TcpListener, length: usize) {
     }
 }
 
-fn is_timeout(error: &io::Error) -> bool {
+pub(super) fn is_timeout(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
@@ -283,7 +316,7 @@ fn is_timeout(error: &io::Error) -> bool {
 }
 
 /// A socket that sends whole frames by the port's device and hears those of one protocol.
-fn wire(seat: &Seat, protocol: libc::c_int) -> io::Result<Socket> {
+pub(super) fn wire(seat: &Seat, protocol: libc::c_int) -> io::Result<Socket> {
     // The kernel wants the protocol as it is on the wire.
     let protocol = (protocol as u16).to_be();
     enter(&seat.space, || {
