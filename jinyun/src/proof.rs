@@ -1,19 +1,26 @@
-//! What the control process lends to evidence: the records, the hosts, its keys' names, its files.
+//! What the control process lends to evidence: the records, the hosts, its keys' names, its files,
+//! and two threads on which it is taken all the time.
 
-use crate::control::{now, spawn};
+use crate::control::{Bell, now, spawn};
 use crate::hosts::Links;
 use crate::instance::{Instance, Settings};
 use crate::say;
 use jinyun_base::Fault;
-use jinyun_evidence::{Evidence, Setup};
+use jinyun_edge::Edge;
+use jinyun_evidence::{Evidence, RouteFact, Setup, SiteSetup};
+use jinyun_identity::Identity;
 use jinyun_kms::Kms;
 use jinyun_rest::Cloud;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the listeners and a host get to be there.
+const START: Duration = Duration::from_secs(3);
 
 /// Evidence over this instance.
 pub fn open(instance: &Instance, settings: &Settings, cloud: Arc<Cloud>, links: &Arc<Links>,
-    kms: &Kms) -> Result<Arc<Evidence>, Fault> {
+    identity: Arc<Identity>, kms: Arc<Kms>, site: SiteSetup) -> Result<Arc<Evidence>, Fault> {
     let dir = instance.control_dir();
     let asked = links.clone();
     let here = |port: u16| (Ipv4Addr::LOCALHOST, port).into();
@@ -23,20 +30,47 @@ pub fn open(instance: &Instance, settings: &Settings, cloud: Arc<Cloud>, links: 
         ask: Arc::new(move |host, ask| asked.ask(host, ask)),
         clock: Arc::new(now),
         keys: kms.journal_keys().to_vec(),
+        identity,
+        kms,
         instance: instance.name.clone(),
         key_file: dir.join("keys.json"),
         ca: dir.join("ca.pem"),
         tenants: here(settings.port),
         management: here(settings.management_port),
+        site,
     })?;
     Ok(Arc::new(evidence))
 }
 
-/// Takes away what an assessment left whose process was killed. Hosts must be able to connect.
-pub fn tidy(evidence: Arc<Evidence>) -> Result<(), Fault> {
-    spawn("tidy", move || {
+/// The operations that are tried from outside: where the doors are, and which should be locked.
+pub fn table(edge: &Edge) -> Vec<RouteFact> {
+    edge.routes().map(|(prefix, route)| RouteFact {
+        method: route.method.into(),
+        path: format!("{prefix}{}", route.path),
+        token: route.token,
+    }).collect()
+}
+
+/// Takes evidence from here on. Whoever commits something rings the bell. What an assessment left
+/// whose process was killed goes first; for that, hosts must be able to connect.
+pub fn watch(evidence: Arc<Evidence>, bell: Arc<Bell>) -> Result<(), Fault> {
+    let quick = evidence.clone();
+    spawn("evidence", move || {
+        std::thread::sleep(START);
+        loop {
+            let pause = quick.watch().step();
+            // Under load, commits ring all the time: so long nobody listens.
+            std::thread::sleep(pause.deaf);
+            bell.wait(pause.listening);
+        }
+    })?;
+    spawn("evidence-slow", move || {
         if let Err(failure) = evidence.tidy() {
             say::err(&format!("jinyun: the synthetic tenant: {failure}"));
+        }
+        std::thread::sleep(START);
+        loop {
+            std::thread::sleep(evidence.watch().toil());
         }
     })
 }

@@ -6,6 +6,9 @@
 //! port, must arrive. Otherwise the attack is no proof, and neither is one that could not be
 //! carried out. What is tried is data ([`Attempt`]); [`judge`] alone decides what it says.
 
+#[path = "attack_more.rs"]
+pub mod more;
+
 use jinyun_wire::{Answer, Ask, Probe};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;

@@ -1,34 +1,41 @@
-//! An assessment, from the stage to the report.
+//! An assessment that somebody asked for, from the stage to the report.
 //!
 //! ```text
 //!   set the stage -> attack -> observe -> strike it -> observe what is left, verify the journal
 //!     -> run the checks -> digest -> journal entry -> newest report
 //! ```
-//! The stage is struck whatever happened, and what went wrong with the assessment itself is part of
-//! the report: a check whose facts are missing says "not proved", never "met".
+//! Everything anew, whatever the platform has looked at by itself (`watch.rs`): somebody waits for
+//! it and wants to see it done. The stage is struck whatever happened, and what went wrong with the
+//! assessment itself is part of the report: a check whose facts are missing says "not proved", never
+//! "met".
 
-use crate::attack::{ATTACKS, Prober, Tried};
 use crate::catalogue::{Catalogue, Catalogues};
 use crate::checks::CHECKS;
-use crate::commands::try_commands;
-use crate::facts::{hosts, images, journal, listeners, secrets};
-use crate::finding::{Context, Finding, Report};
-use crate::stage::{self, Stage};
-use crate::world::{AskHost, World, reach};
+use crate::desk::with_nonce;
+use crate::finding::{Finding, Report};
+use crate::full::{Around, full};
+use crate::facts::site::SiteSetup;
+use crate::govern::{Govern, Registers};
+use crate::needs::Needs;
+use crate::source::{Real, free, lock};
+use crate::stage::{self, DOMAIN};
+use crate::watch::{Parts, Watch};
+use crate::world::{AskHost, World};
 use jinyun_base::{Fault, Refusal, Time};
 use jinyun_compute::Hosts;
 use jinyun_engine::{Answer as Done, Command, Ctx, Failure, Job};
-use jinyun_image::Image;
+use jinyun_identity::{Domain, Identity};
 use jinyun_journal::Key;
 use jinyun_journal::entry::canonical;
-use jinyun_policy::Object;
-use jinyun_rest::{Call, Cloud, Reply, Route};
-use jinyun_wire::{Answer, Ask};
+use jinyun_kms::Kms;
+use jinyun_policy::{Object, PROVIDER};
+use jinyun_rest::Cloud;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What an assessment needs of the rest.
 pub struct Setup {
@@ -40,6 +47,10 @@ pub struct Setup {
     pub ask: AskHost,
     /// Reads the clock.
     pub clock: Arc<dyn Fn() -> Time + Send + Sync>,
+    /// Signing in, as the edge asks it.
+    pub identity: Arc<Identity>,
+    /// Its keys.
+    pub kms: Arc<Kms>,
     /// The keys that sign the journal.
     pub keys: Vec<Key>,
     /// The instance's name.
@@ -52,23 +63,27 @@ pub struct Setup {
     pub tenants: SocketAddr,
     /// The management listener.
     pub management: SocketAddr,
+    /// What is needed to look at the place itself.
+    pub site: SiteSetup,
 }
 
-/// Makes assessments and keeps the newest report.
+/// Makes assessments, keeps the newest report, and watches in between.
 pub struct Evidence {
-    setup: Setup,
+    real: Arc<Real>,
+    watch: Watch,
     catalogues: &'static Catalogues,
-    dir: PathBuf,
     newest: Mutex<Option<Value>>,
-    turn: Mutex<()>,
+    /// Held by whom somebody asked for an assessment.
+    asked: Mutex<()>,
+    program: OnceLock<String>,
 }
 
-fn read_json(path: &Path) -> Option<Value> {
+pub(crate) fn read_json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 /// Writes a file whole or not at all.
-fn keep(path: &Path, value: &Value) -> Result<(), Fault> {
+pub(crate) fn keep(path: &Path, value: &Value) -> Result<(), Fault> {
     let part = path.with_extension("part");
     std::fs::write(&part, value.to_string()).and_then(|()| std::fs::rename(&part, path))
         .map_err(|e| Fault::new(format!("{}: {e}", path.display())))
@@ -81,119 +96,76 @@ impl Evidence {
             .map_err(|e| Fault::new(format!("{}: {e}", dir.display())))?;
         let newest = Mutex::new(read_json(&dir.join("newest.json")));
         let catalogues = Catalogue::all()?;
-        Ok(Evidence { setup, catalogues, dir, newest, turn: Mutex::default() })
+        let real = Arc::new(Real::new(dir, setup));
+        let (teller, governed) = (real.clone(), real.clone());
+        let watch = Watch::new(Parts {
+            source: real.clone(),
+            tell: Arc::new(move |action, note| teller.tell(action, note)),
+            clock: real.setup.clock.clone(),
+            govern: Arc::new(move || governed.registers()),
+            checks: CHECKS,
+            catalogues,
+            file: real.dir.join("board.json"),
+        });
+        let (asked, program) = (Mutex::default(), OnceLock::new());
+        Ok(Evidence { real, watch, catalogues, newest, asked, program })
     }
 
-    fn now(&self) -> Time {
-        (self.setup.clock)()
+    /// Takes the registers of duties, exceptions, risks and opinions in. Once; without them there
+    /// are none.
+    pub fn govern(&self, govern: Govern) {
+        // The first holds.
+        let _ = self.real.govern.set(govern);
+    }
+
+    /// What watches all the time.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// The clauses.
+    pub(crate) fn catalogues(&self) -> &'static Catalogues {
+        self.catalogues
     }
 
     /// Takes away what an assessment left whose process was killed.
     pub fn tidy(&self) -> Result<(), Failure> {
-        match self.turn.try_lock() {
-            Err(TryLockError::WouldBlock) => Ok(()),
+        match self.real.turn() {
+            None => Ok(()),
             // Held to the end: nobody builds while this takes away.
-            _turn => stage::clear(&self.setup.cloud, "evidence-tidy"),
+            Some(_turn) => stage::clear(&self.real.setup.cloud, "evidence-tidy"),
         }
     }
 
     /// Assesses everything. One at a time.
     pub fn assess(&self) -> Result<Report, Failure> {
-        let _turn = match self.turn.try_lock() {
-            Ok(turn) => turn,
-            Err(TryLockError::Poisoned(broken)) => broken.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                let say = "An assessment is running: wait for it or read the newest report.";
-                return Err(Refusal::conflict(say).into());
-            }
+        let Some(_asked) = free(&self.asked) else {
+            let say = "An assessment is running: wait for it or read the newest report.";
+            return Err(Refusal::conflict(say).into());
         };
-        let began = self.now();
+        let real = &self.real;
+        // The platform's own attacks end by themselves.
+        let _turn = lock(&real.turn);
+        let (began, registers) = (real.now(), real.registers());
+        let nonce = registers.nonce();
         let mut troubles = Vec::new();
-        let world = self.observe(began, &mut troubles)?;
-        let findings: Vec<Finding> = CHECKS.iter().map(|check| check.find(&world)).collect();
-        // Duties and exceptions come in here.
-        let context = Context { now: self.now(), ..Context::default() };
-        let name = &self.setup.instance;
-        Ok(Report::new(self.catalogues, name, began, findings, troubles, &context))
-    }
-
-    fn observe(&self, began: Time, troubles: &mut Vec<String>) -> Result<World, Failure> {
-        let cloud = &*self.setup.cloud;
-        // Unlike that of any other run: the clock does not stand still between two.
-        let tag = format!("evidence-{}", began.0);
         let mut world = World::default();
-        let stage = if hosts::alive(&self.setup.hosts).is_empty() {
-            Err(Fault::new("no host is connected").into())
-        } else {
-            stage::set(cloud, &tag)
-        };
-        match &stage {
-            Ok(stage) => {
-                (world.tried, world.asked) = try_commands(cloud, &stage.ground, &tag);
-                world.tried.extend(self.attack(stage, &tag));
-                world.no_stage = String::new();
-            }
-            Err(failure) => {
-                world.no_stage = format!("there is no synthetic tenant ({failure})");
-                troubles.push(world.no_stage.clone());
-            }
-        }
-        let seen = hosts::read(cloud, &self.setup.hosts, &self.setup.ask);
-        let struck = stage::clear(cloud, &tag);
-        if let Err(failure) = struck {
-            troubles.push(format!("taking the synthetic tenant away: {failure}"));
-        }
-        (world.hosts, world.rows, world.secrets) = seen?;
-        self.rest(&mut world, troubles)?;
-        world.now = self.now();
-        Ok(world)
-    }
-
-    /// What is observed after the stage is gone.
-    fn rest(&self, world: &mut World, troubles: &mut Vec<String>) -> Result<(), Fault> {
-        let setup = &self.setup;
-        let cloud = &*setup.cloud;
-        world.left = hosts::left(&world.hosts, &setup.ask);
-        world.secrets_left = cloud.reader.lend(secrets::read)?;
-        world.key_file = secrets::key_file(&setup.key_file);
-        world.reach = reach(cloud.reader.registry());
-        world.listeners = vec![
-            listeners::read("tenants", setup.tenants, &setup.ca),
-            listeners::read("management", setup.management, &setup.ca),
-        ];
-        world.sockets = listeners::sockets();
-        world.images = images::read(&cloud.reader.view(|v| v.list::<Image>(&Default::default()))?);
-        let path = self.dir.join("checkpoint.json");
-        let kept: Vec<String> =
-            read_json(&path).and_then(|v| serde_json::from_value(v).ok()).unwrap_or_default();
-        match journal::read(cloud, &setup.keys, &setup.instance, &kept, &self.dir) {
-            Ok((journal, notes)) => {
-                world.journal = Ok(journal);
-                keep(&path, &json!(notes))?;
-            }
-            Err(fault) => {
-                troubles.push(format!("the journal: {fault}"));
-                world.journal = Err(fault.to_string());
-            }
-        }
-        Ok(())
-    }
-
-    /// Attacks through ports. On a simulated host there is nothing to attack.
-    fn attack(&self, stage: &Stage, tag: &str) -> Vec<Tried> {
-        let ask = |ask: Ask| match (self.setup.ask)(&stage.host, ask) {
-            Ok(answer) => answer,
-            Err(failure) => Answer::Failed { why: failure.to_string() },
-        };
-        let prober = Prober::new(&ask, tag);
-        ATTACKS.iter().map(|&(check, attack)| {
-            Tried { check, attempts: attack(&prober, &stage.posts) }
-        }).collect()
+        real.attack(nonce.as_deref(), &mut world, &mut troubles)?;
+        real.near(Needs::QUICK, &mut world);
+        real.whole(&mut world, &mut troubles)?;
+        world.now = real.now();
+        let findings: Vec<Finding> = CHECKS.iter()
+            .map(|check| with_nonce(check.find(&world), check.needs, nonce.as_deref())).collect();
+        self.watch.found(findings.clone());
+        let (name, context) = (&real.setup.instance, registers.context(real.now()));
+        Ok(Report::new(self.catalogues, name, began, findings, troubles, &context))
     }
 
     /// Assesses for a caller: the report, its digest, and the journal's entry about it.
     pub fn run(&self, asked: Command) -> Result<Value, Failure> {
-        self.setup.cloud.reader.allow(&asked, &Object::default())?;
+        let setup = &self.real.setup;
+        setup.cloud.reader.allow(&asked, &Object::default())?;
+        let first = setup.cloud.reader.lend(|db| db.journal_length())?;
         let report = self.assess()?;
         let text = canonical(&report).map_err(|e| Fault::new(format!("the report: {e}")))?;
         let digest = jinyun_journal::to_hex(&Sha256::digest(text.as_bytes()));
@@ -205,43 +177,81 @@ impl Evidence {
             "counts": report.counts,
             "findings": verdicts,
         }));
-        let done: Done = self.setup.cloud.handle.run(Job::Command(Box::new(asked)))?;
+        let done: Done = setup.cloud.handle.run(Job::Command(Box::new(asked)))?;
+        keep(&self.full_file(), &self.full(&report, first, &digest, done.entry)?)?;
         let whole = json!({ "report": report, "sha256": digest, "entry": done.entry });
-        keep(&self.dir.join("newest.json"), &whole)?;
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        *newest = Some(whole.clone());
+        keep(&self.real.dir.join("newest.json"), &whole)?;
+        *lock(&self.newest) = Some(whole.clone());
         Ok(whole)
+    }
+
+    fn full_file(&self) -> PathBuf {
+        self.real.dir.join("newest-full.json")
+    }
+
+    /// The report with everything around it.
+    fn full(&self, report: &Report, first: u64, sha256: &str, entry: u64) -> Result<Value, Fault> {
+        let reader = &self.real.setup.cloud.reader;
+        let (entries, newest) =
+            reader.lend(|db| Ok((db.journal_length()?, db.newest_checkpoint()?)))?;
+        let checkpoints = newest.map(|(_, notes)| notes).unwrap_or_default();
+        let institutions = reader.view(|v| v.list::<Domain>(&Default::default()))?;
+        let tenants = institutions.into_iter()
+            .filter(|domain| ![PROVIDER, DOMAIN].contains(&domain.id.as_str()))
+            .map(|domain| json!({ "id": domain.id, "name": domain.spec.name, "states": {} }));
+        let (tenants, product): (Vec<Value>, Value) = (tenants.collect(), self.product());
+        let registers: Registers = self.real.registers();
+        Ok(self.watch.marks(|marks| full(report, &Around {
+            catalogues: self.catalogues,
+            registers: &registers,
+            marks,
+            product,
+            journal: json!({ "from": first, "entries": entries, "checkpoints": checkpoints }),
+            tenants,
+            sha256,
+            entry,
+        })))
+    }
+
+    /// The program that looked: the file from which this process was started, read once.
+    fn product(&self) -> Value {
+        let sha256 = self.program.get_or_init(|| {
+            let read = || -> std::io::Result<String> {
+                let mut file = std::fs::File::open("/proc/self/exe")?;
+                let (mut sum, mut part) = (Sha256::new(), vec![0; 1 << 20]);
+                loop {
+                    match file.read(&mut part)? {
+                        0 => break,
+                        n => sum.update(&part[..n]),
+                    }
+                }
+                Ok(jinyun_journal::to_hex(&sum.finalize()))
+            };
+            read().unwrap_or_default()
+        });
+        let measured = if sha256.is_empty() { "" } else { "the file of the control process" };
+        json!({
+            "name": "Jinyun",
+            "version": env!("CARGO_PKG_VERSION"),
+            "binary_sha256": sha256,
+            "measured": measured,
+        })
     }
 
     /// The newest report.
     pub fn newest(&self) -> Option<Value> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.newest).clone()
+    }
+
+    /// The newest report with everything around it.
+    pub fn newest_full(&self) -> Option<Value> {
+        read_json(&self.full_file())
     }
 }
 
-/// The entry of an assessment: what was found, and the digest by which its report is recognised.
+/// The entry of something about evidence: its words. Of an assessment that is what was found, and
+/// the digest by which its report is recognised.
 pub(crate) fn record(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     ctx.note(command.args.clone());
     Ok(Value::Null)
-}
-
-/// Runs and shows assessments. Below `/evidence`; the management listener's tokens alone may.
-pub fn routes(evidence: Arc<Evidence>) -> Vec<Route> {
-    const CREATE: &str = "evidence:assessment:create";
-    const SHOW: &str = "evidence:assessment:show";
-    let (runs, shows) = (evidence.clone(), evidence);
-    vec![
-        Route::new("POST", "/v1/assessments", CREATE, move |call: &Call<'_>| {
-            let whole = runs.run(call.command(CREATE))?;
-            Ok(Reply::with(201, json!({ "assessment": whole })))
-        }),
-        Route::new("GET", "/v1/assessments/latest", SHOW, move |call: &Call<'_>| {
-            call.cloud.reader.allow(&call.command(SHOW), &Object::default())?;
-            let newest = shows.newest().ok_or_else(|| Refusal::new(
-                jinyun_base::Refused::NotFound,
-                "There is no assessment yet: run one with POST /evidence/v1/assessments.",
-            ))?;
-            Ok(Reply::ok(json!({ "assessment": newest })))
-        }),
-    ]
 }

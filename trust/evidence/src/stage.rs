@@ -2,8 +2,9 @@
 //!
 //! Problem: attacks need ports, networks and a volume that belong to nobody, and nothing of them
 //! may stay. Mechanism: two commands of the platform's own make and take away everything in a
-//! domain that nobody can sign in to, by the same functions that the tenants' commands use. Not by
-//! the tenants' own actions: the platform would have to be allowed to make networks anywhere.
+//! domain of its own, by the same functions that the tenants' commands use. Not by the tenants' own
+//! actions: the platform would have to be allowed to make networks anywhere. Its people are made by
+//! trials, with passwords that nobody is told, and go first when the stage is struck.
 //!
 //! ```text
 //!   build --> ports ACTIVE --> volume made --> attacks --> strike --> ports, volume gone
@@ -13,9 +14,12 @@
 //! ended by the next.
 
 use crate::attack::{OPEN_TCP, OPEN_UDP, Posts, Seat};
+use crate::trials;
 use jinyun_base::{Fault, Id};
+use jinyun_compute::Server;
 use jinyun_engine::{Command, Ctx, Failure, Have, Job, Place, Query, View};
 use jinyun_identity::{Domain, DomainSpec, Project, ProjectSpec};
+use jinyun_image::Image;
 use jinyun_network::{
     Choice, Direction, Ethertype, FixedIp, Network, NetworkSpec, PROBE, Port, PortSpec,
     SecurityGroup, SecurityGroupRule, SecurityGroupRuleSpec, SecurityGroupSpec, Subnet,
@@ -55,6 +59,8 @@ pub struct Ground {
     pub network: Id,
     /// A volume of theirs.
     pub volume: Id,
+    /// The record of a server of theirs, which never runs.
+    pub server: Id,
 }
 
 /// A stage that stands.
@@ -124,7 +130,7 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
     ctx.create_at::<Domain>(at, DomainSpec {
         name: NAME.into(),
         description: "The platform attacks itself here; gone after each assessment".into(),
-        enabled: false,
+        enabled: true,
     })?;
     let projects = PROJECTS.map(|(id, _)| Id::new(id));
     for (id, (_, name)) in projects.iter().zip(PROJECTS) {
@@ -132,7 +138,7 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
         ctx.create_at::<Project>(at, ProjectSpec {
             name: name.into(),
             description: String::new(),
-            enabled: false,
+            enabled: true,
             domain: domain.clone(),
             tags: Vec::new(),
             parent: None,
@@ -154,12 +160,13 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
         foreign: seat(ctx, two, &other, &open_two, [192, 0, 2, 31])?,
         foreign_mate: seat(ctx, two, &other, &open_two, [192, 0, 2, 12])?,
     };
-    Ok(json!({ "posts": posts, "network": other }))
+    let server = trials::server(ctx, two)?;
+    Ok(json!({ "posts": posts, "network": other, "server": server }))
 }
 
 /// Takes away what can go now; says what it waits for.
 pub(crate) fn strike(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
-    let mut waits = false;
+    let mut waits = trials::take_away(ctx)?;
     for (project, _) in PROJECTS {
         let here = Query::project(&Id::new(project));
         for port in ctx.list::<Port>(&here)? {
@@ -169,6 +176,10 @@ pub(crate) fn strike(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
         for volume in ctx.list::<Volume>(&here)? {
             waits = true;
             ctx.delete::<Volume>(&volume.id)?;
+        }
+        for image in ctx.list::<Image>(&here)? {
+            waits = true;
+            ctx.delete::<Image>(&image.id)?;
         }
     }
     if waits {
@@ -196,6 +207,10 @@ pub(crate) fn strike(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
     }
     let domain = Id::new(DOMAIN);
     if ctx.view().get::<Domain>(&domain)?.is_some() {
+        ctx.change::<Domain>(&domain, None, |spec| {
+            spec.enabled = false;
+            Ok(())
+        })?;
         ctx.delete::<Domain>(&domain)?;
     }
     Ok(json!({ "waits_for": null }))
@@ -234,6 +249,7 @@ pub fn set(cloud: &Cloud, tag: &str) -> Result<Stage, Failure> {
     let built = run(cloud, "evidence:stage:build", tag)?;
     let posts: Posts = made(built.get("posts").cloned().unwrap_or_default())?;
     let network: Id = made(built.get("network").cloned().unwrap_or_default())?;
+    let server: Id = made(built.get("server").cloned().unwrap_or_default())?;
     let [mine, theirs] = PROJECTS.map(|(id, _)| Id::new(id));
     let up = wait(cloud, |view| {
         let keys = view.has_secret("project", &theirs, "kek")?;
@@ -256,7 +272,7 @@ pub fn set(cloud: &Cloud, tag: &str) -> Result<Stage, Failure> {
     }
     let found = cloud.reader.view(ports)?;
     let host = found.first().map(|p| p.spec.host.clone()).unwrap_or_default();
-    let ground = Ground { domain: DOMAIN.into(), mine, theirs, network, volume };
+    let ground = Ground { domain: DOMAIN.into(), mine, theirs, network, volume, server };
     Ok(Stage { posts, ground, host })
 }
 
@@ -273,7 +289,9 @@ pub fn clear(cloud: &Cloud, tag: &str) -> Result<(), Failure> {
             Some("hosts") => wait(cloud, |view| {
                 let mut left = ports(view)?.len();
                 for (project, _) in PROJECTS {
-                    left += view.list::<Volume>(&Query::project(&Id::new(project)))?.len();
+                    let here = Query::project(&Id::new(project));
+                    left += view.list::<Volume>(&here)?.len() + view.list::<Server>(&here)?.len();
+                    left += view.list::<Image>(&here)?.len();
                 }
                 Ok(left == 0)
             })?,

@@ -6,11 +6,17 @@
 
 use crate::attack::Tried;
 use crate::commands::Asked;
+use crate::facts::crypto::Answers;
 use crate::facts::hosts::{HostLook, Left};
 use crate::facts::images::ImageLook;
 use crate::facts::journal::Journal;
 use crate::facts::listeners::ListenerLook;
+use crate::facts::remains::Remains;
 use crate::facts::secrets::{KeyFile, SecretFact};
+use crate::facts::site::Site;
+use crate::needs::Needs;
+use crate::pieces::{self, Each};
+use crate::trials::Sights;
 use jinyun_base::{Id, Time};
 use jinyun_engine::{Failure, Have, Registry, Resource, Stored};
 use jinyun_policy::{Actor, ActorKind, Duty, Object, Role, Scope};
@@ -55,6 +61,12 @@ pub struct World {
     pub no_stage: String,
     /// Refusals that must be on record.
     pub asked: Vec<Asked>,
+    /// What trials saw beside what they tried.
+    pub sights: Sights,
+    /// What was left of the synthetic tenant.
+    pub remains: Result<Remains, String>,
+    /// What the national algorithms answered.
+    pub answers: Result<Answers, String>,
     /// What the policy says about tenants' things.
     pub reach: Vec<Reach>,
     /// The listeners.
@@ -65,6 +77,8 @@ pub struct World {
     pub key_file: Result<KeyFile, String>,
     /// Images read again.
     pub images: Vec<ImageLook>,
+    /// What the place itself shows.
+    pub site: Site,
 }
 
 impl Default for World {
@@ -81,11 +95,15 @@ impl Default for World {
             tried: Vec::new(),
             no_stage: unseen(),
             asked: Vec::new(),
+            sights: Sights::default(),
+            remains: Err(unseen()),
+            answers: Err(unseen()),
             reach: Vec::new(),
             listeners: Vec::new(),
             sockets: Err(unseen()),
             key_file: Err(unseen()),
             images: Vec::new(),
+            site: Site::default(),
         }
     }
 }
@@ -93,8 +111,51 @@ impl Default for World {
 impl World {
     /// All resources of a kind. One that cannot be decoded is an error, as it would be elsewhere.
     pub fn all<R: Resource>(&self) -> Result<Vec<Have<R>>, String> {
-        self.rows.iter().filter(|s| s.row.kind == R::KIND.0)
-            .map(|s| Have::decode(s.clone()).map_err(|e| e.to_string())).collect()
+        pieces::each::<R>(self).map(Each::copies)
+    }
+
+    /// The same to look at, without copies: what was decoded for an earlier look is taken again.
+    pub fn each<R: Resource>(&self) -> Result<Each<'_, R>, String> {
+        pieces::each(self)
+    }
+
+    /// Takes facts of these sorts from another world, which gets the former ones.
+    pub fn adopt(&mut self, facts: Needs, from: &mut World) {
+        use std::mem::swap;
+        if facts.has(Needs::ROWS) {
+            swap(&mut self.rows, &mut from.rows);
+            swap(&mut self.secrets, &mut from.secrets);
+        }
+        if facts.has(Needs::POLICY) {
+            swap(&mut self.reach, &mut from.reach);
+        }
+        if facts.has(Needs::LISTENERS) {
+            swap(&mut self.listeners, &mut from.listeners);
+            swap(&mut self.sockets, &mut from.sockets);
+        }
+        if facts.has(Needs::KEY_FILE) {
+            swap(&mut self.key_file, &mut from.key_file);
+        }
+        if facts.meets(Needs::JOURNAL.and(Needs::PROOF)) {
+            swap(&mut self.journal, &mut from.journal);
+        }
+        if facts.has(Needs::HOSTS) {
+            swap(&mut self.hosts, &mut from.hosts);
+            swap(&mut self.left, &mut from.left);
+            swap(&mut self.secrets_left, &mut from.secrets_left);
+        }
+        if facts.has(Needs::ATTACKS) {
+            swap(&mut self.tried, &mut from.tried);
+            swap(&mut self.asked, &mut from.asked);
+            swap(&mut self.no_stage, &mut from.no_stage);
+            swap(&mut self.site, &mut from.site);
+            swap(&mut self.sights, &mut from.sights);
+            swap(&mut self.remains, &mut from.remains);
+            swap(&mut self.answers, &mut from.answers);
+        }
+        if facts.has(Needs::IMAGES) {
+            swap(&mut self.images, &mut from.images);
+        }
     }
 
     /// Why nothing can be said about hosts, if so: none, simulated, silent, or changing.

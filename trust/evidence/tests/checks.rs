@@ -2,7 +2,8 @@
 //!
 //! Goal: no check that cannot go red. Method: a table of sabotages by check; a last test fails for
 //! a check without one. Attacks through ports are sabotaged on a real kernel (`sabotage.rs`), those
-//! through commands by rules with a hole (`holes.rs`).
+//! through commands by rules with a hole (`holes.rs`), trials of people by what somebody meddles with
+//! (`trials.rs`); the sabotages of people's checks stand with their world (`accounts.rs`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -15,6 +16,7 @@ use jinyun_evidence::{Form, Verdict, World};
 use jinyun_journal::Effect;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use worlds::people::{MORE, TRIED};
 use worlds::{BANK, GONE, GROUP, PORT, SERVER, VOLUME, good, guest, reached, stored};
 
 type Sabotage = fn(&mut World);
@@ -106,7 +108,7 @@ const SABOTAGE: &[(&str, Sabotage)] = &[
     ("management-apart", |w| w.sockets.as_mut().unwrap().push("0.0.0.0:8444".parse().unwrap())),
     ("journal-verifies", |w| w.journal.as_mut().unwrap().problems.push("a root is not".into())),
     ("journal-replays", |w| w.journal.as_mut().unwrap().differences.push("port x is not".into())),
-    ("refusals-recorded", |w| drop(w.journal.as_mut().unwrap().entries.pop())),
+    ("refusals-recorded", |w| drop(w.journal.as_mut().unwrap().entries.remove(10))),
     ("refusals-recorded", |w| w.journal.as_mut().unwrap().entries[10].reason = None),
     ("refusals-recorded", |w| w.journal.as_mut().unwrap().entries[10].outcome = "done".into()),
     ("own-journal", |w| {
@@ -152,7 +154,7 @@ fn a_good_world_is_met() {
 
 #[test]
 fn each_sabotage_turns_its_check_red_and_no_other_green() {
-    for (n, (name, sabotage)) in SABOTAGE.iter().enumerate() {
+    for (n, (name, sabotage)) in SABOTAGE.iter().chain(worlds::site::SABOTAGE).enumerate() {
         let mut world = good();
         sabotage(&mut world);
         let found = find(name).unwrap().find(&world);
@@ -181,7 +183,10 @@ fn what_was_not_seen_is_never_met() {
 #[test]
 fn every_check_has_a_sabotage() {
     let known: BTreeSet<&str> = SABOTAGE.iter().map(|(name, _)| *name)
-        .chain(HOLES.iter().map(|(name, _)| *name)).chain(COMMANDS).collect();
+        .chain(HOLES.iter().map(|(name, _)| *name)).chain(COMMANDS)
+        .chain(MORE.iter().map(|(name, _)| *name)).chain(TRIED.iter().copied())
+        .chain(worlds::site::SABOTAGE.iter().map(|(name, _)| *name))
+        .chain(worlds::site::ELSEWHERE).collect();
     let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
     assert_eq!(known, all);
 }

@@ -36,7 +36,7 @@ pub(super) fn replays(world: &World) -> Found {
         Ok(journal) => all_right(journal.rows, &journal.differences, "there are no records",
             format!(
                 "{} entries replayed into an empty store give the same {} records, claims, links, \
-                 quotas, meters, and secrets by digest", journal.entries.len(), journal.rows
+                 quotas, meters, and secrets by digest", journal.verified, journal.rows
             )),
         Err(found) => found,
     }

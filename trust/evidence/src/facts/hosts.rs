@@ -1,12 +1,13 @@
 //! What hosts say of themselves and what is installed on them.
 
 use crate::facts::secrets::{self, SecretFact};
+use crate::facts::site;
 use crate::world::AskHost;
 use jinyun_base::{Fault, Id};
 use jinyun_compute::{Host, Hosts};
 use jinyun_engine::{Seen, Stored};
 use jinyun_rest::Cloud;
-use jinyun_wire::{Answer, Ask, DiskHeader, HostFacts, HostWant, Installed};
+use jinyun_wire::{Answer, Ask, DiskHeader, HostFacts, HostWant, Installed, Known, Survey};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -26,6 +27,10 @@ pub struct HostLook {
     pub settled: bool,
     /// What is installed, or why that is not known.
     pub installed: Result<Installed, String>,
+    /// What it shows of itself.
+    pub survey: Known<Survey>,
+    /// SHA-256 of the program that its agent should be: ours.
+    pub program: Known<String>,
 }
 
 /// The disks of a host after the stage was struck.
@@ -60,14 +65,18 @@ fn installed(ask: &AskHost, name: &str) -> Result<Installed, String> {
     }
 }
 
-/// Waits a little until a host has reported its newest document as done.
+/// Whether a host has reported its newest document as done.
+fn done(hosts: &Hosts, name: &str) -> bool {
+    hosts.reported(name).is_some_and(|(report, _)| {
+        let newest = hosts.document(name).map_or(0, |d| d.generation);
+        report.converged && report.generation >= newest
+    })
+}
+
+/// Waits a little until a host has.
 fn settled(hosts: &Hosts, name: &str) -> bool {
     for _ in 0..100 {
-        let done = hosts.reported(name).is_some_and(|(report, _)| {
-            let newest = hosts.document(name).map_or(0, |d| d.generation);
-            report.converged && report.generation >= newest
-        });
-        if done {
+        if done(hosts, name) {
             return true;
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -88,7 +97,7 @@ pub fn read(cloud: &Cloud, hosts: &Hosts, ask: &AskHost)
     let (mut looks, mut kept) = (Vec::new(), Vec::new());
     let mut before = all(cloud)?;
     for last in (0..TRIES).rev() {
-        looks = look(cloud, hosts, ask)?;
+        looks = look(cloud, hosts, ask, settled)?;
         kept = cloud.reader.lend(secrets::read)?;
         let after = all(cloud)?;
         let same = marks(&before) == marks(&after);
@@ -103,7 +112,27 @@ pub fn read(cloud: &Cloud, hosts: &Hosts, ask: &AskHost)
     Ok((looks, before, kept))
 }
 
-fn look(cloud: &Cloud, hosts: &Hosts, ask: &AskHost) -> Result<Vec<HostLook>, Fault> {
+/// All hosts now, without waiting for one that is changing. Such a one is asked only if it must be;
+/// else there is nothing to tell.
+pub fn glance(cloud: &Cloud, hosts: &Hosts, ask: &AskHost, anyway: bool)
+    -> Result<Option<Vec<HostLook>>, Fault> {
+    if !anyway && alive(hosts).iter().any(|name| !done(hosts, name)) {
+        return Ok(None);
+    }
+    look(cloud, hosts, ask, done).map(Some)
+}
+
+/// Changes when a host comes or goes, is told something or has done it.
+pub fn mark(hosts: &Hosts) -> String {
+    let marks: Vec<String> = alive(hosts).into_iter().map(|name| {
+        let told = hosts.document(&name).map_or(0, |d| d.generation);
+        format!("{name} {told} {}", done(hosts, &name))
+    }).collect();
+    marks.join(", ")
+}
+
+fn look(cloud: &Cloud, hosts: &Hosts, ask: &AskHost, is_done: fn(&Hosts, &str) -> bool)
+    -> Result<Vec<HostLook>, Fault> {
     let alive = alive(hosts);
     let recorded = cloud.reader.view(|v| v.list::<Host>(&Default::default()))?;
     let mut names: BTreeSet<String> = recorded.into_iter().map(|h| h.spec.name).collect();
@@ -112,16 +141,30 @@ fn look(cloud: &Cloud, hosts: &Hosts, ask: &AskHost) -> Result<Vec<HostLook>, Fa
         let connected = alive.contains(&name);
         HostLook {
             facts: facts(hosts, &name),
-            settled: connected && settled(hosts, &name),
+            settled: connected && is_done(hosts, &name),
             document: hosts.document(&name).unwrap_or_default(),
             installed: if connected {
                 installed(ask, &name)
             } else {
                 Err(format!("host {name} is not connected"))
             },
+            survey: if connected {
+                site::survey(ask, &name)
+            } else {
+                Err("it is not connected".into())
+            },
+            program: site::program(),
             name,
         }
     }).collect())
+}
+
+/// The disks as they were at the same look.
+pub fn disks(looks: &[HostLook]) -> Vec<Left> {
+    looks.iter().map(|look| Left {
+        host: look.name.clone(),
+        disks: look.installed.as_ref().map(|i| i.disks.clone()).map_err(String::clone),
+    }).collect()
 }
 
 /// The disks that are there now.

@@ -51,14 +51,25 @@ pub struct KeyFile {
 
 /// All secrets.
 pub fn read(db: &mut Db) -> Result<Vec<SecretFact>, Fault> {
-    Ok(db.secrets()?.into_iter().map(|(kind, id, name, _, value)| SecretFact {
-        form: form(&value),
-        bytes: value.len(),
-        mark: jinyun_journal::to_hex(&Sha256::digest(&value)),
-        kind,
-        id,
-        name,
-    }).collect())
+    let all = db.secrets()?.into_iter();
+    Ok(all.map(|(kind, id, name, _, value)| fact(kind, id, name, &value)).collect())
+}
+
+/// The secrets of one resource.
+pub fn of(db: &mut Db, kind: &str, id: &Id) -> Result<Vec<SecretFact>, Fault> {
+    let mut found = Vec::new();
+    for (kind, id, name) in db.secrets_of(kind, id)? {
+        // One that was destroyed meanwhile is none.
+        if let Some(value) = db.secret(&kind, &id, &name)? {
+            found.push(fact(kind, id, name, &value));
+        }
+    }
+    Ok(found)
+}
+
+fn fact(kind: String, id: Id, name: String, value: &[u8]) -> SecretFact {
+    let mark = jinyun_journal::to_hex(&Sha256::digest(value));
+    SecretFact { form: form(value), bytes: value.len(), mark, kind, id, name }
 }
 
 /// `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`

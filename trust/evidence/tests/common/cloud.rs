@@ -4,6 +4,7 @@ use jinyun_base::{Id, OsEntropy, Time};
 use jinyun_compute::{Hosts, placed, registration, want};
 use jinyun_engine::{Core, Driver, Job, Maker, Queue, Reader, Registry, View};
 use jinyun_evidence::{Evidence, Setup};
+use jinyun_identity::{Directory, Identity};
 use jinyun_kms::Kms;
 use jinyun_policy::Rule;
 use jinyun_rest::Cloud;
@@ -28,13 +29,14 @@ pub struct Running {
     pub cloud: Arc<Cloud>,
     pub hosts: Arc<Hosts>,
     pub kms: Arc<Kms>,
+    pub identity: Arc<Identity>,
     pub config: Config,
     pub dir: PathBuf,
     stop: Arc<AtomicBool>,
     life: Option<JoinHandle<()>>,
 }
 
-fn registry(holes: &'static [Rule]) -> Registry {
+fn registry(holes: &'static [Rule], directory: &Arc<Directory>) -> Registry {
     let mut registry = Registry::default();
     // The first rule of an action holds.
     registry.rules(holes);
@@ -44,6 +46,9 @@ fn registry(holes: &'static [Rule]) -> Registry {
     jinyun_network::register(&mut registry);
     jinyun_compute::register(&mut registry);
     jinyun_evidence::register(&mut registry);
+    jinyun_audit::register(&mut registry);
+    jinyun_approval::register(&mut registry);
+    jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
     registry
 }
 
@@ -54,11 +59,15 @@ impl Running {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
-        let registry = Arc::new(registry(holes));
+        let directory = Arc::new(Directory::default());
+        let registry = Arc::new(registry(holes, &directory));
         let kms = Kms::open(&dir.join("keys.json"), "test", Box::<OsEntropy>::default()).unwrap();
         let kms = Arc::new(kms);
         let writer = Writer::open(&config, "test").unwrap();
-        let core = Core::new(writer, registry.clone(), Box::<OsEntropy>::default());
+        let mut core = Core::new(writer, registry.clone(), Box::<OsEntropy>::default());
+        let watch = directory.clone();
+        core.observe(Box::new(move |effects| watch.apply(effects)));
+        let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now)).unwrap());
         let (mut handle, queue) = Queue::new();
         std::thread::spawn(move || queue.serve(core, now));
         let reader = Reader::new(config.clone(), registry.clone(), handle.clone());
@@ -71,7 +80,7 @@ impl Running {
         handle.run(Job::Command(Box::new(command))).unwrap_or_else(|e| panic!("{e}"));
         hosts.connected(HOST, facts);
         let stop = Arc::new(AtomicBool::new(false));
-        let mut running = Running { cloud, hosts, kms, config, dir, stop, life: None };
+        let mut running = Running { cloud, hosts, kms, identity, config, dir, stop, life: None };
         running.life = Some(running.live(registry));
         running
     }
@@ -121,11 +130,14 @@ impl Running {
             ask: Arc::new(|_, _| Ok(Answer::Failed { why: "the host is simulated".into() })),
             clock: Arc::new(now),
             keys: self.kms.journal_keys().to_vec(),
+            identity: self.identity.clone(),
+            kms: self.kms.clone(),
             instance: "test".into(),
             key_file: self.dir.join("keys.json"),
             ca: self.dir.join("ca.pem"),
             tenants: "127.0.0.1:1".parse().unwrap(),
             management: "127.0.0.1:2".parse().unwrap(),
+            site: Default::default(),
         }).unwrap()
     }
 }

@@ -26,7 +26,7 @@ pub const HOLES: &[(&str, Hole)] = &[
     ("other-tenant", |bench| bench.join(C, "203.0.113.0/24")),
 ];
 
-const A: &str = "aaaaaaaa-0000-4000-8000-000000000000";
+pub const A: &str = "aaaaaaaa-0000-4000-8000-000000000000";
 const B: &str = "bbbbbbbb-0000-4000-8000-000000000000";
 const C: &str = "cccccccc-0000-4000-8000-000000000000";
 const SENDER: &str = "a1a1a1a1-0000-4000-8000-000000000001";
@@ -38,7 +38,7 @@ const FOREIGN: &str = "c1c1c1c1-0000-4000-8000-000000000001";
 const FOREIGN_MATE: &str = "c2c2c2c2-0000-4000-8000-000000000002";
 
 /// A port's device, as the agent names it.
-fn device(port: &str) -> String {
+pub fn device(port: &str) -> String {
     format!("t{}", port.replace('-', "").chars().take(11).collect::<String>())
 }
 
@@ -48,7 +48,7 @@ fn run(program: &str, args: &[&str]) {
     assert!(done.status.success(), "{program} {args:?}: {says}");
 }
 
-fn nft(space: &str, args: &[&str]) {
+pub fn nft(space: &str, args: &[&str]) {
     run("ip", &[&["netns", "exec", space, "nft"], args].concat());
 }
 
@@ -169,7 +169,15 @@ impl Bench {
         assert!(report.converged, "{report:#?}");
     }
 
-    fn space(&self, network: &str) -> String {
+    /// Changes the document and brings everything to where it should be then.
+    pub fn change(&mut self, edit: impl FnOnce(&mut HostWant)) {
+        edit(&mut self.want);
+        let report = self.net.converge(&self.want);
+        assert!(report.converged, "{report:#?}");
+    }
+
+    /// A network's namespace.
+    pub fn space(&self, network: &str) -> String {
         format!("jy-{}-n-{}", self.instance, &network[..8])
     }
 

@@ -1,5 +1,11 @@
 //! A world in which everything is as it should be, to be broken in one place by each test.
 
+#[path = "people.rs"]
+pub mod people;
+
+#[path = "site.rs"]
+pub mod site;
+
 use jinyun_base::{Id, Time};
 use jinyun_engine::{Row, Status, Stored};
 use jinyun_evidence::attack::{Attempt, Outcome, Tried};
@@ -68,10 +74,12 @@ fn rows() -> Vec<Stored> {
     ];
     for (user, duty) in ADMINS.iter().zip(["system_admin", "security_admin", "audit_admin"]) {
         rows.push(stored("user", user, "default", "",
-            json!({ "name": user, "domain": "default", "enabled": true })));
+            json!({ "name": user, "domain": "default", "enabled": true,
+                "sources": ["10.1.0.0/16"] })));
         rows.push(stored("assignment", &format!("a-{user}"), "default", "",
             json!({ "user": user, "role": duty, "scope": "system" })));
     }
+    rows.extend(site::rows());
     rows
 }
 
@@ -245,6 +253,8 @@ fn host() -> HostLook {
             disks: vec![disk],
             guests: vec![guest],
         }),
+        survey: Ok(site::survey()),
+        program: Ok(site::PROGRAM.into()),
     }
 }
 
@@ -289,7 +299,7 @@ pub fn good() -> World {
     secrets.extend(ADMINS.iter().zip(["a", "b", "c"])
         .map(|(user, salt)| secret("user", user, "password", hash(salt), 97)));
     let reach = |action: &str| Reach { action: action.into(), owner: true, duties: Vec::new() };
-    World {
+    let mut world = World {
         now: Time(5_000),
         hosts: vec![host()],
         rows: rows(),
@@ -301,7 +311,9 @@ pub fn good() -> World {
         }],
         journal: Ok(journal()),
         tried: ["spoofed-mac", "spoofed-ip", "spoofed-arp", "closed-port", "other-network",
-            "other-tenant", "foreign-command", "duty-command"].map(held).into(),
+            "other-tenant", "foreign-command", "duty-command", "limits-hold", "guest-to-platform",
+            "group-zones", "port-cut", "spoofed-dhcp", "foreign-image", "tls-damage"]
+            .map(held).into(),
         no_stage: String::new(),
         asked: vec![Asked {
             request: "r10".into(),
@@ -314,7 +326,11 @@ pub fn good() -> World {
         listeners,
         key_file: Ok(KeyFile { mode: 0o600, ours: true }),
         images: vec![ImageLook { id: "i1".into(), intact: Some(Ok(())) }],
-    }
+        site: site::site(),
+        ..World::default()
+    };
+    people::add(&mut world);
+    world
 }
 
 /// Lets a duty reach a tenant's thing.

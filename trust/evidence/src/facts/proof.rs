@@ -1,0 +1,280 @@
+//! The journal verified and replayed as it grows.
+//!
+//! Problem: a whole verification each few minutes costs more with each day. Mechanism: what came
+//! since the last verified checkpoint is verified by the assessor's own verifier against that
+//! checkpoint, and replayed into a store that stands where it stood; once a day, and at each start,
+//! both begin from nothing again. So an old entry that somebody changes is found within a day, a
+//! changed record or a forged new entry within minutes. All of it goes in slices, so that nobody
+//! waits for a long journal and no more than a slice is in memory.
+//!
+//! The verifier links the entries of each institution inside of what it is given; the links from
+//! slice to slice are followed here.
+
+use crate::facts::journal::{Journal, Replica, Tables, signed};
+use jinyun_base::{Fault, Time};
+use jinyun_journal::entry::Leaf;
+use jinyun_journal::export::{self, Period};
+use jinyun_journal::{Checkpoint, Institution, Key, Note};
+use jinyun_rest::Cloud;
+use jinyun_store::Db;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// At most so many entries at once, unless a checkpoint covers more.
+const SLICE: u64 = 10_000;
+/// So many leaf hashes are read at once.
+const CHUNK: usize = 4_096;
+/// How old a whole verification and a whole replay become.
+const DAY: i64 = 86_400 * Time::SECOND;
+/// So long a calm moment is waited for, before the writer has to wait.
+const PATIENCE: i64 = 600 * Time::SECOND;
+
+/// Whose journal, and what is needed to verify it.
+pub struct Around<'a> {
+    /// The records and the write path.
+    pub cloud: &'a Cloud,
+    /// Keys that may sign.
+    pub keys: &'a [Key],
+    /// The instance's name.
+    pub instance: &'a str,
+    /// A directory for the replay's store.
+    pub dir: &'a Path,
+}
+
+/// What came of a step.
+#[derive(Debug, Default)]
+pub struct Step {
+    /// What was found, if both ways have reached the journal's end: all but entries.
+    pub journal: Option<Journal>,
+    /// There is more to do.
+    pub more: bool,
+    /// When the whole was gone through.
+    pub whole: Option<i64>,
+}
+
+/// How far a verification is.
+#[derive(Debug, Default)]
+struct Walk {
+    /// All entries below this number are verified.
+    from: u64,
+    /// Notes of checkpoints that the entries must still fit.
+    kept: Vec<String>,
+    /// Of each institution the number and the hashes of its newest entry.
+    last: BTreeMap<String, (u64, Leaf)>,
+    /// How many kept checkpoints were compared in the newest slice.
+    held: usize,
+}
+
+/// What of an entry the links need.
+#[derive(Deserialize)]
+struct Light {
+    institution: Institution,
+}
+
+/// How many entries a note's checkpoint covers.
+fn size(note: &str) -> Option<u64> {
+    Checkpoint::parse(&Note::parse(note)?.text).map(|checkpoint| checkpoint.size)
+}
+
+/// An export of entries up to a checkpoint, for the verifier.
+fn slice(db: &mut Db, period: &Period, entries: &[Vec<u8>], notes: &[String])
+    -> Result<Vec<u8>, Fault> {
+    let mut trouble = None;
+    let to = period.from;
+    let leaves = (0..to).step_by(CHUNK).flat_map(|at| {
+        let some = db.leaves(at, to.min(at + CHUNK as u64));
+        some.unwrap_or_else(|fault| {
+            trouble = Some(fault);
+            Vec::new()
+        })
+    });
+    let mut out = Vec::new();
+    export::write(&mut out, period, leaves, entries.iter().cloned(), notes)
+        .map_err(|e| Fault::new(format!("writing an export: {e}")))?;
+    trouble.map_or(Ok(out), Err)
+}
+
+impl Walk {
+    /// Where the next slice ends: at a checkpoint.
+    fn next(&self, db: &mut Db, end: u64) -> Result<u64, Fault> {
+        let sizes = db.checkpoint_sizes((self.from + SLICE).min(end) + 1, 1)?;
+        Ok(sizes.first().copied().filter(|size| *size > self.from).unwrap_or(end))
+    }
+
+    /// Verifies the next slice. It stays the next one as long as something is wrong with it.
+    fn go(&mut self, db: &mut Db, around: &Around<'_>, end: u64) -> Result<Vec<String>, Fault> {
+        let to = self.next(db, end)?;
+        let instance = around.instance.into();
+        let period = Period { instance, epoch: 0, from: self.from, to };
+        let entries = db.entries(self.from, to)?;
+        let notes = db.checkpoint_notes(to)?;
+        let export = slice(db, &period, &entries, &notes)?;
+        // One that cannot be read is shown to the verifier, which says so, and not kept.
+        let here = |note: &&String| size(note).is_none_or(|size| (self.from..=to).contains(&size));
+        let kept: Vec<String> = self.kept.iter().filter(here).cloned().collect();
+        let report = jinyun_verify::verify(&export, around.keys, &kept);
+        let mut problems: Vec<String> = report.problems.into_iter().map(|p| p.say).collect();
+        let last = self.links(&entries, &mut problems);
+        self.kept.retain(|note| size(note).is_some());
+        if problems.is_empty() {
+            self.kept.retain(|note| size(note) > Some(to));
+            self.kept.extend(notes);
+            (self.from, self.last, self.held) = (to, last, kept.len());
+        }
+        Ok(problems)
+    }
+
+    /// Whether the first entry of each institution follows its last one before. Returns the last
+    /// ones after these.
+    fn links(&self, entries: &[Vec<u8>], problems: &mut Vec<String>)
+        -> BTreeMap<String, (u64, Leaf)> {
+        let mut newest: BTreeMap<String, (u64, usize)> = BTreeMap::new();
+        for (n, bytes) in entries.iter().enumerate() {
+            // What cannot be read is the verifier's to tell.
+            let Ok(Light { institution: at }) = serde_json::from_slice(bytes) else { continue };
+            if !newest.contains_key(&at.id) {
+                let follows = match self.last.get(&at.id) {
+                    Some((number, leaf)) => {
+                        at.number == number + 1 && at.previous == Some(leaf.previous())
+                    }
+                    None => at.number == 0 && at.previous.is_none(),
+                };
+                if !follows {
+                    problems.push(format!(
+                        "entry {} does not follow the one before it of institution {}",
+                        self.from + n as u64, at.id
+                    ));
+                }
+            }
+            newest.insert(at.id, (at.number, n));
+        }
+        let mut last = self.last.clone();
+        last.extend(newest.into_iter().map(|(id, (number, n))| {
+            (id, (number, Leaf::of(&entries[n])))
+        }));
+        last
+    }
+}
+
+/// Verification and replay, between two steps.
+#[derive(Default)]
+pub struct Proof {
+    tip: Walk,
+    tip_wrong: Vec<String>,
+    whole: Option<Walk>,
+    whole_wrong: Vec<String>,
+    whole_at: Option<i64>,
+    replica: Option<Replica>,
+    replica_at: i64,
+    /// Since when no calm moment was found.
+    waits: Option<i64>,
+}
+
+impl Proof {
+    /// Begins, with notes that an earlier process kept.
+    pub fn begin(kept: Vec<String>) -> Proof {
+        Proof { tip: Walk { kept, ..Walk::default() }, ..Proof::default() }
+    }
+
+    /// Notes of the checkpoint up to which all is verified, to be kept for a later process.
+    pub fn notes(&self) -> &[String] {
+        &self.tip.kept
+    }
+
+    /// Goes one slice further on each way.
+    pub fn step(&mut self, around: &Around<'_>, now: Time) -> Result<Step, Fault> {
+        signed(around.cloud)?;
+        let newest = around.cloud.reader.lend(|db| db.newest_checkpoint())?;
+        let Some((end, _)) = newest else {
+            return Err(Fault::new("there is no checkpoint yet"));
+        };
+        let verified = self.verify(around, end, now)?;
+        let compared = self.replay(around, now)?;
+        let going = self.whole.is_some() && self.whole_wrong.is_empty();
+        let more = !verified || compared.is_none() || going;
+        let journal = compared.filter(|_| verified).map(|(rows, differences)| {
+            let problems = self.tip_wrong.iter().chain(&self.whole_wrong).cloned().collect();
+            let (verified, kept) = (self.tip.from, self.tip.held);
+            Journal { entries: Vec::new(), verified, problems, kept, differences, rows }
+        });
+        let replica = (self.replica_at > 0).then_some(self.replica_at);
+        Ok(Step { journal, more, whole: self.whole_at.min(replica) })
+    }
+
+    /// Whether all up to there is verified, or something is wrong.
+    fn verify(&mut self, around: &Around<'_>, end: u64, now: Time) -> Result<bool, Fault> {
+        if end < self.tip.from {
+            self.tip_wrong = vec![format!(
+                "{} entries were there before, now there are {end}: the newest are gone",
+                self.tip.from
+            )];
+            return Ok(true);
+        }
+        if self.tip.from < end {
+            self.tip_wrong = around.cloud.reader.lend(|db| self.tip.go(db, around, end))?;
+        }
+        if self.tip_wrong.is_empty() && self.tip.from < end {
+            return Ok(false);
+        }
+        let beyond = self.tip.kept.iter().filter_map(|note| size(note)).find(|size| *size > end);
+        if let Some(size) = beyond {
+            self.tip_wrong = vec![format!(
+                "a checkpoint that was kept has {size} entries, the journal has {end}: the newest \
+                 are gone"
+            )];
+        }
+        let begun = *self.whole_at.get_or_insert(now.0);
+        if self.whole.is_none() && now.0.saturating_sub(begun) > DAY {
+            self.whole = Some(Walk::default());
+        }
+        if let Some(walk) = &mut self.whole {
+            self.whole_wrong = around.cloud.reader.lend(|db| walk.go(db, around, self.tip.from))?;
+            if self.whole_wrong.is_empty() && walk.from >= self.tip.from {
+                (self.whole, self.whole_at) = (None, Some(now.0));
+            }
+        }
+        Ok(true)
+    }
+
+    /// How many records there are and how they differ, if the replay has reached the end.
+    fn replay(&mut self, around: &Around<'_>, now: Time)
+        -> Result<Option<(u64, Vec<String>)>, Fault> {
+        let cloud = around.cloud;
+        if now.0.saturating_sub(self.replica_at) > DAY {
+            self.replica = None;
+        }
+        if self.replica.is_none() {
+            self.replica_at = now.0;
+        }
+        let registry = cloud.reader.registry();
+        let length = cloud.reader.lend(|db| db.journal_length())?;
+        let replica = match &mut self.replica {
+            Some(replica) => replica,
+            none => none.insert(Replica::open(around.dir.join("replica.db"))?),
+        };
+        let came = if replica.at + SLICE < length {
+            let entries = cloud.reader.lend(|db| db.entries(replica.at, replica.at + SLICE))?;
+            replica.apply(&entries, registry).map(|()| None)
+        } else {
+            let since = *self.waits.get_or_insert(now.0);
+            let tables = match now.0.saturating_sub(since) > PATIENCE {
+                true => Some(Tables::settled(cloud, replica.at)?),
+                false => Tables::calm(cloud, replica.at)?,
+            };
+            // Somebody always writes: another time.
+            let Some(tables) = tables else { return Ok(None) };
+            self.waits = None;
+            replica.apply(&tables.entries, registry).and_then(|()| replica.differences(&tables))
+                .map(|found| Some((tables.count(), found)))
+        };
+        let came = came.unwrap_or_else(|fault| {
+            Some((length.max(1), vec![format!("it cannot be replayed: {fault}")]))
+        });
+        if came.as_ref().is_some_and(|(_, differences)| !differences.is_empty()) {
+            // It begins anew next time: what was mended is as it should be again.
+            self.replica = None;
+        }
+        Ok(came)
+    }
+}

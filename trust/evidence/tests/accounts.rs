@@ -1,0 +1,82 @@
+//! Checks of people, records, leaving and keys: each on a world with one thing wrong.
+//!
+//! Goal and method are those of `checks.rs`; the table stands with what it breaks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "common/worlds.rs"]
+#[allow(dead_code)]
+mod worlds;
+
+use jinyun_evidence::checks::find;
+use jinyun_evidence::{Verdict, World};
+use serde_json::json;
+use worlds::people::{MORE, TRIED};
+use worlds::{good, stored};
+
+#[test]
+fn each_sabotage_turns_its_check_red() {
+    for (n, (name, sabotage)) in MORE.iter().enumerate() {
+        let mut world = good();
+        let before = find(name).unwrap().find(&world);
+        assert_eq!(before.verdict, Verdict::Met, "{name}: {}", before.says);
+        sabotage(&mut world);
+        let found = find(name).unwrap().find(&world);
+        assert_eq!(found.verdict, Verdict::Failed, "sabotage {n} of {name}: {}", found.says);
+    }
+}
+
+/// A check of a world in which something is not known.
+fn unknown(name: &str, forget: impl FnOnce(&mut World)) -> (Verdict, String) {
+    let mut world = good();
+    forget(&mut world);
+    let found = find(name).unwrap().find(&world);
+    (found.verdict, found.says)
+}
+
+#[test]
+fn what_was_not_looked_at_is_not_met() {
+    let cases: &[(&str, fn(&mut World), Verdict)] = &[
+        ("duty-two-factors", |w| {
+            let entries = &mut w.journal.as_mut().unwrap().entries;
+            entries.retain(|e| e.action != "identity:token:create");
+        }, Verdict::Error),
+        ("tenant-gone", |w| w.remains.as_mut().unwrap().had = Default::default(), Verdict::Error),
+        // The look at the store is newer than the journal at hand.
+        ("key-life", |w| w.remains.as_mut().unwrap().length += 1, Verdict::Error),
+        ("credentials-erased", |w| drop(w.journal.as_mut().unwrap().entries.remove(0)),
+            Verdict::Error),
+        ("sm-answers", |w| w.answers.as_mut().unwrap().checkpoint = None, Verdict::Error),
+        ("sm-answers", |w| w.answers.as_mut().unwrap().examples.clear(), Verdict::Error),
+        ("export-repeats", |w| w.sights.exports = None, Verdict::Error),
+        ("login-notice", |w| w.sights.notice = None, Verdict::Error),
+        ("idle-ends", |w| w.rows.retain(|s| s.row.kind != "domain"), Verdict::Error),
+        // A password whose age nobody knows is no finding and no proof.
+        ("credential-inventory", |w| {
+            w.rows.retain(|s| s.row.id.as_str() != "u1");
+            w.rows.push(stored("user", "u1", "default", "",
+                json!({ "name": "u1", "domain": "default", "enabled": true })));
+        }, Verdict::Partly),
+    ];
+    for (name, forget, want) in cases {
+        let (got, says) = unknown(name, forget);
+        assert_eq!(got, *want, "{name}: {says}");
+    }
+    for name in TRIED {
+        let (got, says) = unknown(name, |w| w.tried.retain(|t| t.check != *name));
+        assert_eq!(got, Verdict::Error, "{name}: {says}");
+    }
+}
+
+#[test]
+fn what_the_provider_sets_holds_where_an_institution_has_not() {
+    for (domain, rules, want) in [
+        ("default", json!({ "idle_seconds": 0 }), Verdict::Failed),
+        ("default", json!({ "idle_seconds": 60 }), Verdict::Met),
+        (worlds::BANK, json!({ "idle_seconds": 60 }), Verdict::Met),
+    ] {
+        let (got, says) = unknown("idle-ends", |w| {
+            w.rows.push(stored("compliance", domain, domain, "", rules.clone()));
+        });
+        assert_eq!(got, want, "{domain} {rules}: {says}");
+    }
+}

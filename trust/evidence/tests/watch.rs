@@ -1,0 +1,500 @@
+//! Watching with a clock and facts of the tests' own.
+//!
+//! Method: real checks and the real catalogue over worlds that the tests break and mend, while a
+//! clock is moved by as much as watching wants to wait. What it tells the journal is kept as entries
+//! and read back by the functions that read the journal. A real cloud is watched in `watched.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "common/worlds.rs"]
+#[allow(dead_code)]
+mod worlds;
+
+use jinyun_base::{Fault, Time};
+use jinyun_engine::Failure;
+use jinyun_evidence::checks::CHECKS;
+use jinyun_evidence::posture::{Mark, gaps, posture, violations};
+use jinyun_evidence::{
+    Catalogue, Changed, Kept, Needs, Parts, Read, Registers, STALE_AFTER, Source, State, Verdict,
+    Watch, World,
+};
+use jinyun_journal::{Actor, Entry, Institution};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use worlds::good;
+
+const SECOND: i64 = Time::SECOND;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+
+/// Facts that a test sets.
+struct Fake {
+    clock: AtomicI64,
+    world: Mutex<World>,
+    entries: Mutex<Vec<Entry>>,
+    /// How many entries were read.
+    read: AtomicU64,
+    /// How many more entries the journal takes before the process is "killed".
+    takes: AtomicU64,
+    /// Something was committed: the kinds.
+    changed: Mutex<Vec<&'static str>>,
+    /// The records cannot be read.
+    broken: Mutex<bool>,
+    /// A host is changing.
+    moving: Mutex<bool>,
+    /// Somebody else attacks.
+    busy: Mutex<bool>,
+    /// What was read, and when.
+    looks: Mutex<Vec<(i64, Needs)>>,
+}
+
+impl Fake {
+    fn new() -> Arc<Fake> {
+        Arc::new(Fake {
+            clock: AtomicI64::new(1_000 * HOUR),
+            world: Mutex::new(good()),
+            entries: Mutex::default(),
+            read: AtomicU64::new(0),
+            takes: AtomicU64::new(u64::MAX),
+            changed: Mutex::default(),
+            broken: Mutex::default(),
+            moving: Mutex::default(),
+            busy: Mutex::default(),
+            looks: Mutex::default(),
+        })
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.load(Ordering::SeqCst)
+    }
+
+    fn noted(&self, facts: Needs) {
+        self.looks.lock().unwrap().push((self.now(), facts));
+    }
+
+    fn give(&self, facts: Needs, world: &mut World) {
+        let mut copy = self.world.lock().unwrap().clone();
+        copy.rows.sort_by_key(|s| (s.row.kind.clone(), s.row.id.clone()));
+        world.adopt(facts, &mut copy);
+    }
+
+    /// Breaks or mends something, as a commit about records of that kind.
+    fn change(&self, kind: &'static str, edit: impl FnOnce(&mut World)) {
+        edit(&mut self.world.lock().unwrap());
+        self.changed.lock().unwrap().push(kind);
+    }
+
+    fn tell(&self, action: &str, note: Value) -> Result<u64, Failure> {
+        if self.takes.load(Ordering::SeqCst) == 0 {
+            return Err(Fault::new("the process was killed").into());
+        }
+        self.takes.fetch_sub(1, Ordering::SeqCst);
+        let mut entries = self.entries.lock().unwrap();
+        let number = entries.len() as u64;
+        let name = |text: &str| text.to_string();
+        entries.push(Entry {
+            action: name(action),
+            actor: Actor { domain: name("default"), id: name("evidence"), kind: name("system") },
+            approval: None,
+            effects: Vec::new(),
+            institution: Institution { id: name("default"), number, previous: None },
+            note: Some(note),
+            number,
+            outcome: name("done"),
+            reason: None,
+            request: name("r"),
+            source: None,
+            target: None,
+            time: self.now(),
+        });
+        Ok(number)
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        self.entries.lock().unwrap().iter().filter_map(Mark::of).collect()
+    }
+
+    /// `check from to` and `clause from to` of the entries from a number on.
+    fn told(&self, from: usize) -> Vec<String> {
+        let entries = self.entries.lock().unwrap();
+        entries[from..].iter().map(|entry| {
+            let note = entry.note.clone().unwrap();
+            let word = |name: &str| note[name].as_str().unwrap_or("-").to_string();
+            match entry.action.as_str() {
+                "evidence:posture:seal" if note["base"].is_null() => "seal".into(),
+                "evidence:posture:seal" => "base".into(),
+                "evidence:finding:change" => {
+                    format!("{} {} {}", word("check"), word("from"), word("to"))
+                }
+                _ => format!("{} {} {}", word("clause"), word("from"), word("to")),
+            }
+        }).collect()
+    }
+}
+
+impl Source for Fake {
+    fn news(&self) -> bool {
+        !self.changed.lock().unwrap().is_empty()
+    }
+
+    fn follow(&self, whole: bool, world: &mut World, kept: &mut Kept) -> Result<Changed, Fault> {
+        *kept = Kept::default();
+        self.noted(if whole { Needs::QUICK } else { Needs::ROWS });
+        if *self.broken.lock().unwrap() {
+            return Err(Fault::new("the disk is full"));
+        }
+        self.give(Needs::ROWS.and(Needs::JOURNAL), world);
+        let kinds = std::mem::take(&mut *self.changed.lock().unwrap());
+        let kinds: std::collections::BTreeSet<String> =
+            kinds.into_iter().map(String::from).collect();
+        let marks = self.marks();
+        let seen = self.read.swap(marks.len() as u64, Ordering::SeqCst) as usize;
+        let entries = kinds.len() as u64;
+        let marks = marks[seen..].to_vec();
+        Ok(Changed { written: kinds.clone(), kinds, secrets: false, entries, marks })
+    }
+
+    fn hosts_mark(&self) -> String {
+        self.moving.lock().unwrap().to_string()
+    }
+
+    fn hosts(&self, anyway: bool, world: &mut World) -> Result<bool, Fault> {
+        self.noted(Needs::HOSTS);
+        self.give(Needs::HOSTS, world);
+        let moving = *self.moving.lock().unwrap();
+        if moving {
+            world.hosts.iter_mut().for_each(|host| host.settled = false);
+        }
+        Ok(anyway || !moving)
+    }
+
+    fn read(&self, facts: Needs, world: &mut World) -> Result<Read, Fault> {
+        if facts == Needs::ATTACKS && *self.busy.lock().unwrap() {
+            return Ok(Read::default());
+        }
+        self.noted(facts);
+        let more = Needs::HOSTS.and(Needs::ROWS);
+        self.give(if facts == Needs::ATTACKS { facts.and(more) } else { facts }, world);
+        Ok(Read { done: true, nonce: Some("n-1".into()), ..Read::default() })
+    }
+}
+
+/// A process that watches, in a directory of its own.
+struct Process {
+    fake: Arc<Fake>,
+    watch: Watch,
+    file: PathBuf,
+    next: [i64; 2],
+}
+
+impl Process {
+    fn new(name: &str) -> Process {
+        let dir = std::env::temp_dir().join(format!("jywatch-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        Process::on(Fake::new(), dir.join("board.json"))
+    }
+
+    fn on(fake: Arc<Fake>, file: PathBuf) -> Process {
+        let (teller, clock) = (fake.clone(), fake.clone());
+        let watch = Watch::new(Parts {
+            source: fake.clone(),
+            tell: Arc::new(move |action, note| teller.tell(action, note)),
+            clock: Arc::new(move || Time(clock.now())),
+            govern: Arc::new(Registers::default),
+            checks: CHECKS,
+            catalogues: Catalogue::all().unwrap_or_else(|e| panic!("{e}")),
+            file: file.clone(),
+        });
+        let next = [fake.now(); 2];
+        Process { fake, watch, file, next }
+    }
+
+    /// The process is killed, and after some time another one begins.
+    fn again(self, after: i64) -> Process {
+        self.fake.clock.fetch_add(after, Ordering::SeqCst);
+        // A new process reads the journal from its beginning.
+        self.fake.read.store(0, Ordering::SeqCst);
+        self.fake.takes.store(u64::MAX, Ordering::SeqCst);
+        Process::on(self.fake, self.file)
+    }
+
+    /// Lets both threads do what is due for so long. Somebody rings whenever something is committed.
+    fn run(&mut self, micros: i64) {
+        let end = self.fake.now() + micros;
+        loop {
+            let now = self.next[0].min(self.next[1]).min(end).max(self.fake.now());
+            self.fake.clock.store(now, Ordering::SeqCst);
+            if self.next[0] <= now {
+                let pause = self.watch.step();
+                let rung = self.fake.news();
+                let wait = pause.deaf + if rung { Default::default() } else { pause.listening };
+                self.next[0] = now + i64::try_from(wait.as_micros()).unwrap().max(1);
+            }
+            if self.next[1] <= now {
+                let wait = self.watch.toil();
+                self.next[1] = now + i64::try_from(wait.as_micros()).unwrap().max(1);
+            }
+            if now >= end {
+                return;
+            }
+        }
+    }
+
+    fn change(&mut self, kind: &'static str, edit: impl FnOnce(&mut World)) {
+        self.fake.change(kind, edit);
+        // The bell.
+        self.next[0] = self.next[0].min(self.fake.now() + 5 * SECOND);
+    }
+
+    /// Ages in seconds, sorted: of checks that read nothing slow, and of all.
+    fn ages(&self) -> [Vec<i64>; 2] {
+        let fresh = self.watch.freshness();
+        assert_eq!(fresh["never"], json!([]), "{fresh}");
+        let slow = Needs::ATTACKS.and(Needs::IMAGES).and(Needs::PROOF);
+        let found = self.watch.findings();
+        let ages = |all: bool| {
+            let mut ages: Vec<i64> = found.iter().filter(|held| {
+                let check = CHECKS.iter().find(|check| check.name == held.finding.check).unwrap();
+                all || !check.needs.meets(slow)
+            }).map(|held| (self.fake.now() - held.finding.at) / SECOND).collect();
+            ages.sort();
+            ages
+        };
+        let [some, all] = [ages(false), ages(true)];
+        assert_eq!(fresh["worst_seconds"], *all.last().unwrap());
+        assert_eq!(fresh["median_seconds"], all[all.len() / 2]);
+        [some, all]
+    }
+}
+
+/// A sabotage of records, and what mends it.
+fn without_a_duty(world: &mut World) {
+    world.rows.retain(|s| s.row.id.as_str() != "a-u3");
+}
+
+fn mended(world: &mut World) {
+    world.rows = good().rows;
+}
+
+#[test]
+fn each_check_reads_what_it_declares() {
+    for check in CHECKS {
+        let mut whole = good();
+        let told = check.find(&whole);
+        let mut part = World { now: whole.now, ..World::default() };
+        part.adopt(check.needs, &mut whole);
+        let found = check.find(&part);
+        let name = check.name;
+        assert_eq!(found.verdict, told.verdict, "{name} reads more than it says: {}", found.says);
+    }
+}
+
+#[test]
+fn hours_are_watched_and_the_journal_says_so() {
+    let mut process = Process::new("hours");
+    let began = process.fake.now();
+    process.run(10 * MINUTE);
+    for _ in 0..110 {
+        process.run(MINUTE);
+        let [quick, all] = process.ages();
+        assert!(quick.len() > 10 && *quick.last().unwrap() < 60, "{quick:?}");
+        assert!(*all.last().unwrap() < 15 * 60, "{all:?}");
+    }
+    // Nothing changed in two hours: a seal with everything, and one an hour later.
+    assert_eq!(process.fake.told(0), ["base", "seal"]);
+    let marks = process.fake.marks();
+    let now = process.fake.now();
+    assert!(gaps(&marks, began + 2 * MINUTE, now).is_empty());
+    let stands = posture(&marks, now);
+    assert!(stands.seal.unwrap().holds);
+    assert!(stands.checks.values().all(|point| point.is == Verdict::Met));
+    assert_eq!(stands.checks.len(), CHECKS.len());
+    // Attacks neither too often nor too seldom, and never two at once.
+    let looks = process.fake.looks.lock().unwrap();
+    let times: Vec<i64> = looks.iter().filter(|(_, facts)| *facts == Needs::ATTACKS)
+        .map(|(at, _)| *at).collect();
+    let pauses: Vec<i64> = times.windows(2).map(|pair| (pair[1] - pair[0]) / SECOND).collect();
+    assert!(pauses.len() > 8 && pauses.iter().all(|s| (540..=660).contains(s)), "{pauses:?}");
+    assert!(pauses.iter().any(|s| *s != pauses[0]), "no jitter: {pauses:?}");
+}
+
+#[test]
+fn a_failure_is_told_within_seconds_and_its_end_too() {
+    let mut process = Process::new("failure");
+    process.run(5 * MINUTE);
+    let (first, broken) = (process.fake.told(0).len(), process.fake.now());
+    process.change("assignment", without_a_duty);
+    process.run(20 * SECOND);
+    let told = process.fake.told(first);
+    assert_eq!(told[0], "duty-exclusive met failed");
+    assert!(told.len() > 1 && told[1..].iter().all(|line| line.ends_with(" failed")), "{told:?}");
+    let failed = process.fake.marks().iter().map(|mark| mark.at).max().unwrap();
+    assert!(failed - broken <= 5 * SECOND, "{} us", failed - broken);
+    process.run(10 * MINUTE);
+    let (second, mending) = (process.fake.told(0).len(), process.fake.now());
+    assert_eq!(second, first + told.len(), "nothing is told twice");
+    process.change("assignment", mended);
+    process.run(20 * SECOND);
+    let back = process.fake.told(second);
+    assert_eq!((back[0].as_str(), back.len()), ("duty-exclusive failed met", told.len()));
+    // The journal alone knows how long.
+    let marks = process.fake.marks();
+    let times = violations(&marks, 0, process.fake.now());
+    assert_eq!(times.len(), told.len() - 1, "{times:?}");
+    for (clause, times) in &times {
+        let [(from, to)] = times[..] else { panic!("{clause}: {times:?}") };
+        assert!((broken..broken + 6 * SECOND).contains(&from), "{clause} from {from}");
+        assert!((mending..mending + 6 * SECOND).contains(&to), "{clause} to {to}");
+        assert_eq!(posture(&marks, from).clauses[clause].is, State::Failed);
+        assert_ne!(posture(&marks, to).clauses[clause].is, State::Failed);
+    }
+    assert_eq!(posture(&marks, broken - 1).checks["duty-exclusive"].is, Verdict::Met);
+    assert_eq!(posture(&marks, mending - 1).checks["duty-exclusive"].is, Verdict::Failed);
+}
+
+#[test]
+fn under_load_it_looks_each_five_seconds_and_runs_what_is_concerned() {
+    let mut process = Process::new("load");
+    process.run(5 * MINUTE);
+    let looked = |process: &Process, facts: Needs| {
+        let looks = process.fake.looks.lock().unwrap();
+        looks.iter().filter(|(_, those)| *those == facts).count()
+    };
+    // Right after everything was read, so that it is not read again meanwhile.
+    while looked(&process, Needs::QUICK) == 0 || looked(&process, Needs::PROOF) > 0 {
+        process.fake.looks.lock().unwrap().clear();
+        process.run(SECOND);
+    }
+    process.fake.looks.lock().unwrap().clear();
+    let at = |process: &Process| -> BTreeMap<String, i64> {
+        process.watch.findings().into_iter()
+            .map(|held| (held.finding.check, held.finding.at)).collect()
+    };
+    let before = at(&process);
+    for _ in 0..100 {
+        process.change("network", |_| {});
+        process.run(SECOND / 10);
+    }
+    assert_eq!(looked(&process, Needs::QUICK), 0);
+    // One or two, and two around each look at hosts.
+    let looks = looked(&process, Needs::ROWS);
+    assert!((1..=6).contains(&looks), "{looks} looks in ten seconds");
+    let after = at(&process);
+    assert_eq!(before["duty-exclusive"], after["duty-exclusive"], "it asks for no networks");
+    assert!(before["own-journal"] < after["own-journal"], "there were entries");
+}
+
+#[test]
+fn what_cannot_be_read_becomes_stale_and_is_never_met() {
+    let mut process = Process::new("silence");
+    process.run(5 * MINUTE);
+    let first = process.fake.told(0).len();
+    *process.fake.broken.lock().unwrap() = true;
+    process.run(STALE_AFTER - 5 * MINUTE);
+    assert_eq!(process.fake.told(first), Vec::<String>::new(), "not yet");
+    process.run(8 * MINUTE);
+    let told = process.fake.told(first);
+    assert!(!told.is_empty() && told.iter().all(|line| line.ends_with(" stale")), "{told:?}");
+    let fresh = process.watch.freshness();
+    assert!(fresh["stale"].as_array().unwrap().contains(&json!("duty-exclusive")), "{fresh}");
+    assert!(fresh["troubles"]["records"].as_str().unwrap().contains("disk is full"), "{fresh}");
+    *process.fake.broken.lock().unwrap() = false;
+    // Until the next attacks.
+    process.run(12 * MINUTE);
+    let back = process.fake.told(first + told.len());
+    assert_eq!(back.len(), told.len());
+    assert!(back.iter().all(|line| line.contains(" stale ")), "{back:?}");
+    assert!(process.watch.freshness()["stale"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn whoever_is_killed_goes_on_where_the_journal_ends() {
+    let mut process = Process::new("killed");
+    process.run(5 * MINUTE);
+    let first = process.fake.told(0).len();
+    // Room for the entry about the check and no other.
+    process.fake.takes.store(1, Ordering::SeqCst);
+    process.change("assignment", without_a_duty);
+    process.run(20 * SECOND);
+    assert_eq!(process.fake.told(first), ["duty-exclusive met failed"]);
+    let killed = process.fake.now();
+    let mut process = process.again(20 * MINUTE);
+    let began = process.fake.now();
+    process.run(3 * MINUTE);
+    let told = process.fake.told(first + 1);
+    let failed = told.iter().filter(|line| line.ends_with(" failed")).count();
+    assert!(failed > 0, "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("duty-exclusive ")), "{told:?}");
+    assert_eq!(told.iter().filter(|line| *line == "base").count(), 1, "{told:?}");
+    let marks = process.fake.marks();
+    assert!(posture(&marks, process.fake.now()).seal.unwrap().holds);
+    // The silence between the two is on record: from the last look of the one that was killed.
+    let gaps = gaps(&marks, killed - HOUR, process.fake.now());
+    let [.., (from, to)] = gaps[..] else { panic!("{gaps:?}") };
+    assert!(killed - from <= 31 * SECOND && from <= killed && to == began, "{from} {to}");
+}
+
+#[test]
+fn a_host_that_changes_is_waited_for_but_not_for_ever() {
+    let mut process = Process::new("moving");
+    process.run(5 * MINUTE);
+    let verdict = |process: &Process| {
+        let all = process.watch.findings();
+        let held = all.iter().find(|held| held.finding.check == "filter-as-recorded").unwrap();
+        (held.finding.verdict, held.finding.at)
+    };
+    let (met, at) = verdict(&process);
+    assert_eq!(met, Verdict::Met);
+    *process.fake.moving.lock().unwrap() = true;
+    // Attacks look too, while nothing else moves: none in this time.
+    *process.fake.busy.lock().unwrap() = true;
+    process.run(3 * MINUTE);
+    assert_eq!(verdict(&process).0, Verdict::Met);
+    assert_eq!(verdict(&process).1, at, "its age is told");
+    process.run(4 * MINUTE);
+    assert_eq!(verdict(&process).0, Verdict::Error);
+    *process.fake.moving.lock().unwrap() = false;
+    process.run(MINUTE);
+    assert_eq!(verdict(&process).0, Verdict::Met);
+    // And a turn that another had is taken soon after.
+    let now = process.fake.now();
+    *process.fake.busy.lock().unwrap() = false;
+    process.run(MINUTE);
+    let looks = process.fake.looks.lock().unwrap();
+    let soon = now..now + 6 * SECOND;
+    assert!(looks.iter().any(|(at, facts)| *facts == Needs::ATTACKS && soon.contains(at)));
+}
+
+#[test]
+fn nothing_to_look_at_does_not_take_a_proof_away() {
+    let mut process = Process::new("empty");
+    process.run(2 * MINUTE);
+    // The cloud has no disk any more, but the stage of each attack has one.
+    process.fake.change("volume", |world| {
+        world.hosts[0].installed.as_mut().unwrap().disks.clear();
+    });
+    *process.fake.busy.lock().unwrap() = true;
+    let verdict = |process: &Process| {
+        let all = process.watch.findings();
+        all.into_iter().find(|held| held.finding.check == "disk-encrypted").unwrap().finding.verdict
+    };
+    process.run(10 * MINUTE);
+    assert_eq!(verdict(&process), Verdict::Met);
+    process.run(10 * MINUTE);
+    assert_eq!(verdict(&process), Verdict::Error);
+}
+
+#[test]
+fn a_nonce_and_the_age_of_facts_are_in_the_finding() {
+    let mut process = Process::new("nonce");
+    process.run(12 * MINUTE);
+    for held in process.watch.findings() {
+        let check = CHECKS.iter().find(|check| check.name == held.finding.check).unwrap();
+        let says = held.finding.says.contains("n-1");
+        assert_eq!(says, check.needs.has(Needs::ATTACKS), "{}: {}", check.name, held.finding.says);
+        assert!(held.finding.at > 0 && held.finding.at <= process.fake.now());
+    }
+}
