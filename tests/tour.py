@@ -674,6 +674,8 @@ def ending(args, at, seconds):
     if not args.cleanup:
         say(f"Try         export OS_CLIENT_CONFIG_FILE={where}/clouds.yaml")
         say("            openstack --os-cloud tour server list   ·   openstack --os-cloud auditor domain list")
+        say(f"            administrators' tokens end after an hour, then: jinyun login auditor --system --profile auditor")
+        say(f"            (one-time codes from the seeds in {at.dir}/*.totp), jinyun assess --profile auditor")
         if args.hosts == "real":
             say(f"            ip netns exec {at.front['space']} ssh -i {at.key} root@{at.address}")
         say(f"            make down{'' if args.instance == 'tour' else ' INSTANCE=' + args.instance}")

@@ -8,6 +8,7 @@ use crate::client::{Answer, Client};
 use crate::control;
 use crate::instance::Instance;
 use crate::say;
+use crate::session::{Session, Wish};
 use jinyun_base::{Fault, Secret, Time};
 use jinyun_evidence::{
     AREAS, Answer as Way, Catalogue, Counts, Every, Exception, Finding, Half, Level, MAIN, Method,
@@ -89,10 +90,16 @@ struct Login {
     domain: Option<String>,
 }
 
-/// From the environment as OpenStack's clients read it, else from the instance's own file.
+/// From the profile that was named, from the environment as OpenStack's clients read it, else from
+/// the instance's own file.
 // The rim of the system: this command is a client like others, which are told so.
 #[allow(clippy::disallowed_methods)]
-fn login(instance: &Instance) -> Result<Login, Fault> {
+fn login(instance: &Instance, wish: &Wish) -> Result<Login, Fault> {
+    if wish.profile.is_some() {
+        let session = Session::open(wish).map_err(|failed| Fault::new(failed.say))?;
+        let token = Some(session.token.expose().clone());
+        return Ok(Login { token, username: None, password: None, passcode: None, domain: None });
+    }
     let word = |name| std::env::var(name).ok().filter(|v| !v.is_empty());
     let told = Login {
         token: word("OS_TOKEN"),
@@ -106,7 +113,8 @@ fn login(instance: &Instance) -> Result<Login, Fault> {
     }
     let path = instance.state.join("auditor.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Fault::new(format!(
-        "an audit administrator has to sign in: set OS_TOKEN, or OS_USERNAME and OS_PASSWORD ({}: {e})",
+        "an audit administrator has to sign in: name a profile with --profile (jinyun login), or \
+         set OS_TOKEN ({}: {e})",
         path.display()
     )))?;
     let kept: Login = serde_json::from_str(&text)
@@ -124,8 +132,8 @@ fn refused(what: &str, answer: &Answer) -> Fault {
 
 /// The token to ask with: the one that was given, else one for a name and a password, and a passcode
 /// where the account needs one (OS_PASSCODE).
-fn sign_in(client: &Client, instance: &Instance) -> Result<Secret<String>, Fault> {
-    let login = login(instance)?;
+fn sign_in(client: &Client, instance: &Instance, wish: &Wish) -> Result<Secret<String>, Fault> {
+    let login = login(instance, wish)?;
     if let Some(token) = login.token {
         return Ok(Secret::new(token));
     }
@@ -153,11 +161,11 @@ fn sign_in(client: &Client, instance: &Instance) -> Result<Secret<String>, Fault
 }
 
 /// What the management listener answers about the newest assessment.
-pub fn newest(instance: &Instance) -> Result<Value, Fault> {
+pub fn newest(instance: &Instance, wish: &Wish) -> Result<Value, Fault> {
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
-    let token = sign_in(&client, instance)?;
-    let answer = client.send("GET", "/evidence/v1/assessments/latest", Some(&token), None)?;
+    let token = sign_in(&client, instance, wish)?;
+    let answer = client.send("GET", "/evidence/v1/assessments/latest?format=full", Some(&token), None)?;
     match answer.status {
         200 => Ok(answer.body),
         _ => Err(refused("the newest assessment", &answer)),
@@ -165,10 +173,10 @@ pub fn newest(instance: &Instance) -> Result<Value, Fault> {
 }
 
 /// Runs it.
-pub fn run(instance: &Instance, options: &Options) -> Result<(), Fault> {
+pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fault> {
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
-    let token = sign_in(&client, instance)?;
+    let token = sign_in(&client, instance, wish)?;
     let (method, path) = match options.latest {
         true => ("GET", "/evidence/v1/assessments/latest"),
         false => ("POST", "/evidence/v1/assessments"),

@@ -130,12 +130,17 @@ impl Client {
 
     /// Sends a request and waits for the answer; says whether somebody answered at all.
     pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, Failed> {
-        self.exchange(ask, read)
+        self.exchange(ask, None, read)
+    }
+
+    /// Sends a file of this length as the body.
+    pub fn upload(&self, ask: &Ask<'_>, file: &mut dyn Read, length: u64) -> Result<Answer, Failed> {
+        self.exchange(ask, Some((file, length)), read)
     }
 
     /// Writes the answer's body to `out` if the request succeeded, and nothing otherwise.
     pub fn download(&self, ask: &Ask<'_>, out: &mut dyn Write) -> Result<Answer, Failed> {
-        self.exchange(ask, |stream| {
+        self.exchange(ask, None, |stream| {
             let head = head(stream)?;
             if head.answer.status != 200 {
                 return whole(stream, head);
@@ -156,8 +161,8 @@ impl Client {
         Err(last)
     }
 
-    fn exchange<T>(&self, ask: &Ask<'_>, read: impl FnOnce(&mut dyn BufRead) -> Result<T, String>)
-        -> Result<T, Failed> {
+    fn exchange<T>(&self, ask: &Ask<'_>, file: Option<(&mut dyn Read, u64)>,
+        read: impl FnOnce(&mut dyn BufRead) -> Result<T, String>) -> Result<T, Failed> {
         let Ask { method, path, .. } = *ask;
         let url = self.url();
         let bad = |e: &dyn std::fmt::Display| {
@@ -178,6 +183,10 @@ impl Client {
             rustls::ClientConnection::new(self.tls.clone(), name).map_err(|e| bad(&e))?;
         let mut stream = rustls::Stream::new(&mut tls, &mut socket);
         let body = ask.body.map(Value::to_string).unwrap_or_default();
+        let (kind, length) = match &file {
+            Some((_, length)) => ("application/octet-stream", *length),
+            None => ("application/json", body.len() as u64),
+        };
         let own = ask.token.map(|token| ("x-auth-token", token));
         let mut headers = String::new();
         for (name, value) in own.iter().chain(ask.headers) {
@@ -188,10 +197,23 @@ impl Client {
         }
         let request = Secret::new(format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-            self.place(), body.len()
+             content-type: {kind}\r\ncontent-length: {length}\r\n{headers}\r\n{body}", self.place()
         ));
-        stream.write_all(request.expose().as_bytes()).and_then(|()| stream.flush())
+        let uploads = file.is_some();
+        let mut sent = stream.write_all(request.expose().as_bytes());
+        if let Some((file, length)) = file {
+            let copied = sent.and_then(|()| io::copy(&mut Read::take(file, length), &mut stream));
+            if copied.as_ref().is_ok_and(|n| *n < length) {
+                return Err(bad(&"the file became shorter while it was sent"));
+            }
+            sent = copied.map(drop);
+        }
+        let sent = sent.and_then(|()| stream.flush());
+        let over = |e: &io::Error| {
+            matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+        };
+        // A platform that refuses an upload may close before all was sent: its answer tells more.
+        sent.or_else(|e| if uploads && over(&e) { Ok(()) } else { Err(e) })
             .map_err(|e| match e.kind() {
                 io::ErrorKind::InvalidData => Failed::new(UNREACHABLE, format!(
                     "{url} is not who it should be ({e}): is the CA file the right one?"

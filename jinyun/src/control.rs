@@ -11,7 +11,7 @@
 use crate::hosts::{self, Links};
 use crate::instance::{Instance, Settings};
 use crate::say;
-use jinyun_base::{Fault, OsEntropy, Time};
+use jinyun_base::{Fault, Id, OsEntropy, Time};
 use jinyun_compute::Hosts;
 use jinyun_edge::{Dialect, Edge, Listener, Mount, serve, tls, with_discovery};
 use jinyun_engine::{Core, Driver, Handle, Job, Maker, Queue, Reader, Registry, View};
@@ -82,6 +82,8 @@ pub fn registry() -> Registry {
     let mut registry = Registry::default();
     jinyun_identity::register(&mut registry);
     jinyun_approval::register(&mut registry);
+    jinyun_access::register(&mut registry);
+    jinyun_governance::register(&mut registry);
     jinyun_image::register(&mut registry);
     jinyun_volume::register(&mut registry);
     jinyun_network::register(&mut registry);
@@ -91,6 +93,22 @@ pub fn registry() -> Registry {
     jinyun_planner::register(&mut registry);
     hosts::register(&mut registry);
     registry
+}
+
+/// How strictly a project is kept, and what it is excused from: the rows of governance.
+pub fn profiles() -> jinyun_access::Profiles {
+    use jinyun_access::Profile;
+    use jinyun_governance::{Day, Level, excepted, profile};
+    let of = |view: &mut View<'_>, project: &Id| -> Result<(Profile, Vec<String>), Fault> {
+        let today = Day::of(now());
+        let level = match profile(view, project, today)? {
+            None | Some(Level::Basic) => Profile::Basic,
+            Some(Level::Extended) => Profile::Extended,
+            Some(Level::Enhanced) => Profile::Enhanced,
+        };
+        Ok((level, excepted(view, project, today)?))
+    };
+    Arc::new(of)
 }
 
 /// `jinyun control`.
@@ -111,6 +129,8 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let directory = Arc::new(Directory::default());
     let mut registry = registry();
     jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
+    // Last: it reads what all services have registered.
+    let access = jinyun_access::install(&mut registry, directory.clone(), Arc::new(now), profiles());
     let registry = Arc::new(registry);
     let config = instance.store(&settings);
     let mut core = Core::new(
@@ -118,13 +138,19 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
         registry.clone(), Box::<OsEntropy>::default(),
     );
     directory.load(&mut View::new(&mut core.writer.db))?;
+    access.load(&mut View::new(&mut core.writer.db))?;
     let bell = Arc::new(Bell::default());
     let composer = Arc::new(Bell::default());
+    let looker = Arc::new(Bell::default());
     let (watch, ring, compose) = (directory.clone(), bell.clone(), composer.clone());
+    let statements = access.clone();
+    let look = looker.clone();
     core.observe(Box::new(move |effects| {
         watch.apply(effects);
+        statements.apply(effects);
         ring.ring();
         compose.ring();
+        look.ring();
     }));
     let (handle, queue) = Queue::new();
     spawn("writer", move || queue.serve(core, now))?;
@@ -163,8 +189,21 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let asked = links.clone();
     let console: jinyun_compute::Console =
         Arc::new(move |host, server, lines| asked.console(host, server, lines));
-    let evidence = crate::proof::open(instance, &settings, cloud.clone(), &links, &kms)?;
-    let audit = Arc::new(jinyun_audit::Audit::new(cloud.clone(), instance.name.clone()));
+    // The edge's table does not exist yet: evidence is one of the edge's services.
+    let table = Arc::new(std::sync::OnceLock::new());
+    let site = jinyun_evidence::SiteSetup {
+        socket: instance.socket(),
+        routes: table.clone(),
+        images: Some(images.clone()),
+    };
+    let evidence = crate::proof::open(instance, &settings, cloud.clone(), &links,
+        identity.clone(), kms.clone(), site)?;
+    let governance = crate::governance::open(instance, &kms, &cloud, Vec::new())?;
+    evidence.govern(crate::governance::lend(governance.clone(), cloud.clone()));
+    crate::governance::tend(governance.clone(), evidence.clone(), cloud.clone())?;
+    let audit = jinyun_audit::Audit::new(cloud.clone(), instance.name.clone())
+        .dressed(Arc::new(jinyun_governance::cosigned));
+    let audit = Arc::new(audit);
     let mount = |prefix, service: &'static str, dialect, routes| Mount {
         prefix,
         dialect,
@@ -178,11 +217,15 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
         mount("/network", "network", Dialect::Network, jinyun_network::routes()),
         mount("/compute", "compute", Dialect::Compute, jinyun_compute::routes(console)),
         mount("/approval", "approval", Dialect::Own, jinyun_approval::routes()),
+        mount("/access", "access", Dialect::Own, jinyun_access::routes(access)),
         mount("/planner", "planner", Dialect::Own, jinyun_planner::routes()),
+        mount("/governance", "governance", Dialect::Own, jinyun_governance::routes(governance)),
         mount("/evidence", "evidence", Dialect::Own, jinyun_evidence::routes(evidence.clone())),
         mount("/journal", "journal", Dialect::Own, jinyun_audit::routes(audit)),
     ];
     let edge = Arc::new(Edge::new(cloud, identity, mounts));
+    // Nobody else sets it.
+    let _ = table.set(crate::proof::table(&edge));
     clerk(instance, handle, kms.clone(), edge.clone())?;
     publish(instance, &kms)?;
     if settings.simulated {
@@ -190,7 +233,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     } else {
         links.listen(instance)?;
     }
-    crate::proof::tidy(evidence)?;
+    crate::proof::watch(evidence, looker)?;
     answer(instance, &settings, edge, tls_config, tenants, management)
 }
 

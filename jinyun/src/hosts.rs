@@ -304,10 +304,9 @@ impl Links {
             for message in receiver {
                 match message {
                     ToHost::Want(want) => links.simulated_pass(name, &mut host, &want),
-                    ToHost::Ask { n, .. } => {
-                        let why = "the host is simulated: nothing runs on it".to_string();
+                    ToHost::Ask { n, ask } => {
                         if let Some(waiting) = lock(&links.asks).remove(&n) {
-                            let _ = waiting.send(Answer::Failed { why });
+                            let _ = waiting.send(SimulatedHost::answer(&ask));
                         }
                     }
                     ToHost::Key { .. } => {}

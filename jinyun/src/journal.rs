@@ -149,7 +149,8 @@ fn export(instance: &Instance, from: u64, file: &Path) -> Result<(), Fault> {
     let mut db = Db::open(&instance.store(&settings))?;
     let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", file.display()));
     let mut out = BufWriter::new(File::create(file).map_err(bad)?);
-    let period = db.export(&instance.name, from, &mut out)?;
+    let lines = jinyun_governance::Lines::read(&mut jinyun_engine::View::new(&mut db))?;
+    let period = db.export_with(&instance.name, from, &|note| lines.under(&note), &mut out)?;
     out.flush().map_err(bad)?;
     say::out(&format!(
         "{}: entries {} to {} of instance \"{}\", epoch {}", file.display(), period.from,

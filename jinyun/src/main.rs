@@ -10,8 +10,11 @@ mod ask;
 mod assess;
 mod client;
 mod control;
+mod cosign;
+mod duty;
 mod factor;
 mod fail;
+mod governance;
 mod hosts;
 mod instance;
 mod journal;
@@ -94,6 +97,26 @@ enum Command {
         #[command(subcommand)]
         command: Box<approval::Consent>,
     },
+    /// What people owe: duties, their records, reminders.
+    Duty {
+        #[command(subcommand)]
+        command: duty::Duty,
+    },
+    /// The register of risks.
+    Risk {
+        #[command(subcommand)]
+        command: Box<duty::Risk>,
+    },
+    /// What does not apply for a time.
+    Exception {
+        #[command(subcommand)]
+        command: duty::Exception,
+    },
+    /// Sign the journal's checkpoints as a witness.
+    Cosign {
+        #[command(subcommand)]
+        command: cosign::Command,
+    },
     /// One's own second factors.
     Factor {
         #[command(subcommand)]
@@ -146,8 +169,8 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Up(options) => supervise::up(instance, options)?,
         Command::Stop => supervise::stop(&instance)?,
         Command::Down => supervise::down(&instance)?,
-        Command::Assess(options) => assess::run(&instance, &options)?,
-        Command::Report(options) => report::run(&instance, &options)?,
+        Command::Assess(options) => assess::run(&instance, &options, &wish)?,
+        Command::Report(options) => report::run(&instance, &options, &wish)?,
         Command::Plan(options) => plan::run(&options)?,
         Command::Policy => matrix::run(&control::registry())?,
         Command::Status => supervise::status(&instance)?,
@@ -158,6 +181,10 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Journal { command } => journal::run(&instance, &wish, *command)?,
         Command::Approval { command } => approval::approval(&wish, command)?,
         Command::Consent { command } => approval::consent(&wish, *command)?,
+        Command::Duty { command } => duty::duty(&wish, command)?,
+        Command::Risk { command } => duty::risk(&wish, *command)?,
+        Command::Exception { command } => duty::exception(&wish, command)?,
+        Command::Cosign { command } => cosign::run(&wish, command)?,
         Command::Factor { command } => factor::run(&wish, command)?,
         Command::Completion { shell } => completion(shell)?,
         Command::Passwd(options) => passwd::run(&instance, &options)?,

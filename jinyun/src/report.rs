@@ -8,6 +8,7 @@
 use crate::assess;
 use crate::control;
 use crate::instance::Instance;
+use crate::session::Wish;
 use crate::say;
 use jinyun_base::{Fault, OsEntropy};
 use jinyun_journal::merkle::HashKind;
@@ -104,10 +105,10 @@ fn spread(items: Vec<Item>, dir: &Path) -> Result<(), Fault> {
 }
 
 /// Runs it.
-pub fn run(instance: &Instance, options: &Options) -> Result<(), Fault> {
+pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fault> {
     let value = match &options.assessment {
         Some(path) => read(path)?,
-        None => assess::newest(instance)?,
+        None => assess::newest(instance, wish)?,
     };
     let mut of = understood(&value, "the assessment")?;
     if of.instance.is_empty() {
@@ -167,7 +168,10 @@ fn packed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
 fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>, kms: &Kms, journal: &Path,
     settings: &crate::instance::Settings) -> Result<(), Fault> {
     let mut db = Db::open(&instance.store(settings))?;
-    keep(journal, |out| db.export(&instance.name, options.from, out).map(|_| ()))?;
+    let lines = jinyun_governance::Lines::read(&mut jinyun_engine::View::new(&mut db))?;
+    keep(journal, |out| {
+        db.export_with(&instance.name, options.from, &|note| lines.under(&note), out).map(|_| ())
+    })?;
     let export = Body::File(journal.into());
     let checkpoints = pack::newest_notes(&export)?;
     let made = Made { checkpoints: &checkpoints, ..*made };

@@ -5,10 +5,12 @@ use crate::control;
 use crate::fail::{Failed, SIGN_IN, refused};
 use crate::profile::{Profile, Profiles};
 use crate::show::Output;
-use jinyun_base::Secret;
+use jinyun_base::{Fault, Secret};
 use jinyun_rest::list::quoted;
 use serde_json::Value;
+use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 
 /// What every command is told.
 #[derive(Debug, Clone)]
@@ -83,6 +85,16 @@ impl Session {
         let ask = Ask { method: "GET", path, token: Some(&self.token), ..Ask::default() };
         let answer = self.client.download(&ask, out)?;
         self.good(what, answer).map(drop)
+    }
+
+    /// Sends a file as the body.
+    pub fn upload(&self, what: &str, path: &str, file: &Path) -> Result<Value, Failed> {
+        let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", file.display()));
+        let mut opened = File::open(file).map_err(bad)?;
+        let length = opened.metadata().map_err(bad)?.len();
+        let ask = Ask { method: "POST", path, token: Some(&self.token), ..Ask::default() };
+        let answer = self.client.upload(&ask, &mut opened, length)?;
+        self.good(what, answer)
     }
 
     /// The body of a success.

@@ -2,8 +2,8 @@
 
 use crate::errors::{self, Dialect};
 use crate::flood::Flood;
-use jinyun_base::{Entropy, Id, OsEntropy, Refusal, Refused, limits};
-use jinyun_engine::{Command, Failure, Job};
+use jinyun_base::{Entropy, Id, OsEntropy, Refusal, Refused, Time, limits};
+use jinyun_engine::{Command, Failure, Job, Via};
 use jinyun_identity::Identity;
 use jinyun_policy::{Actor, Scope};
 use jinyun_rest::{Body, Call, Cloud, Reply, Route, Takes};
@@ -79,6 +79,7 @@ pub(crate) struct Way {
     route: usize,
     params: Vec<(&'static str, String)>,
     actor: Actor,
+    via: Via,
     pub takes: Takes,
     pub request: String,
 }
@@ -186,11 +187,12 @@ impl Edge {
         if !entry.quick || microversion(head).is_some() {
             return None;
         }
-        let (actor, may) = self.bearer(head, mount)?;
+        let (actor, via, may) = self.bearer(head, mount)?;
         if !may || (actor.scope == Scope::System && !listener.management) {
             return None;
         }
-        let mut way = Way { mount, route, params, actor, takes: entry.takes, request: request() };
+        let (takes, request) = (entry.takes, request());
+        let mut way = Way { mount, route, params, actor, via, takes, request };
         if strange(&mut way, head).is_some() {
             return None;
         }
@@ -229,19 +231,20 @@ impl Edge {
             );
             return Err(out(errors::body(dialect, 406, "", &say), &request));
         }
-        let actor = match self.who(listener, head, mount, entry, &request) {
-            Ok(actor) => actor,
+        let (actor, via) = match self.who(listener, head, mount, entry, &request) {
+            Ok(who) => who,
             Err(failure) => return Err(self.refuse(dialect, &failure, &request)),
         };
-        let mut way = Way { mount, route, params, actor, takes: entry.takes, request };
+        let mut way = Way { mount, route, params, actor, via, takes: entry.takes, request };
         match strange(&mut way, head) {
             None => Ok(way),
             Some(refusal) => Err(self.refused_early(head, &way, refusal)),
         }
     }
 
-    /// Who is behind the token that was sent, and whether it allows this request.
-    fn bearer(&self, head: &Head, mount: usize) -> Option<(Actor, bool)> {
+    /// Who is behind the token that was sent, how they signed in, and whether it allows this
+    /// request.
+    fn bearer(&self, head: &Head, mount: usize) -> Option<(Actor, Via, bool)> {
         let sent = head.header("x-auth-token")?;
         let (actor, token) = self.identity.actor(sent, Some(head.source.as_str()))?;
         let prefix = self.mounts[mount].prefix;
@@ -252,15 +255,16 @@ impl Edge {
         };
         let path = below(&head.path, prefix).unwrap_or_default();
         let may = self.identity.may_request(&token, service, &head.method, path);
-        Some((actor, may))
+        let via = Via { issued: Some(Time(token.signed_in())), methods: token.methods };
+        Some((actor, via, may))
     }
 
     fn who(&self, listener: &Listener, head: &Head, mount: usize, route: &Route, request: &str)
-        -> Result<Actor, Failure> {
+        -> Result<(Actor, Via), Failure> {
         let sent = head.header("x-auth-token");
-        let Some((actor, may)) = self.bearer(head, mount) else {
+        let Some((actor, via, may)) = self.bearer(head, mount) else {
             if !route.token {
-                return Ok(Actor::nobody(&head.source));
+                return Ok((Actor::nobody(&head.source), Via::default()));
             }
             let why = if sent.is_some() { "the token is not good" } else { "no token was sent" };
             let refusal = Refusal::new(Refused::Unauthenticated, why);
@@ -285,7 +289,7 @@ impl Edge {
             let say = "System-scoped tokens work on the management listener only.";
             return Err(self.cloud.reader.deny(&asked, Refusal::new(Refused::Forbidden, say)));
         }
-        Ok(actor)
+        Ok((actor, via))
     }
 
     /// What a route is given.
@@ -295,6 +299,7 @@ impl Edge {
             cloud: &self.cloud,
             path: std::mem::take(&mut way.params),
             actor: &way.actor,
+            via: way.via.clone(),
             query: query(&head.query),
             body,
             request: way.request.clone(),

@@ -67,6 +67,7 @@ impl Site {
         let Some((route, params)) = found else { return (404, json!("no route")) };
         let guard = self.guard.lock().unwrap().take();
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud,
             actor,
             path: params,

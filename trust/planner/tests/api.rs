@@ -52,6 +52,7 @@ impl World {
         let routes = routes();
         assert_eq!((routes.len(), routes[0].method, routes[0].path.as_str()), (1, "POST", "/v1/plans"));
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud, actor, path: Vec::new(), query: Vec::new(), body,
             request: "req-1".into(), source: None, base: "https://cloud/planner".into(),
             version: None, token: None, headers: Vec::new(), input: Mutex::new(None),

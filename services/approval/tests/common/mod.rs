@@ -280,6 +280,7 @@ impl World {
         let route = route.unwrap_or_else(|| panic!("no route for {method} {path}"));
         let id = route.path.split('/').position(|p| p == "{id}").map(|n| parts[n].to_string());
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud,
             actor: &actor,
             path: id.into_iter().map(|id| ("id", id)).collect(),

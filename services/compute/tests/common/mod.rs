@@ -223,6 +223,7 @@ impl World {
             (name.to_string(), value.to_string())
         });
         let call = Call {
+            via: Default::default(),
             cloud: &self.cloud,
             actor,
             path: params.collect(),
