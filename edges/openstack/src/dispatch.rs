@@ -4,7 +4,7 @@ use crate::errors::{self, Dialect};
 use crate::flood::Flood;
 use jinyun_base::{Entropy, Id, OsEntropy, Refusal, Refused, Time, limits};
 use jinyun_engine::{Command, Failure, Job, Via};
-use jinyun_identity::Identity;
+use jinyun_identity::{Identity, TENANTS_HEADER};
 use jinyun_policy::{Actor, Scope};
 use jinyun_rest::{Body, Call, Cloud, Reply, Route, Takes};
 use serde_json::Value;
@@ -308,6 +308,7 @@ impl Edge {
             version: microversion(head),
             token: head.header("x-auth-token").map(String::from),
             headers: head.headers.iter().filter(|(n, _)| PASSED.contains(&n.as_str())).cloned()
+                .chain((!listener.management).then(|| (TENANTS_HEADER.to_string(), String::new())))
                 .collect(),
             input: Mutex::new(input),
         }

@@ -30,6 +30,9 @@ pub struct DomainSpec {
     pub description: String,
     /// Nobody of a disabled domain can sign in.
     pub enabled: bool,
+    /// Tokens issued before this moment (microseconds) are void: when it was closed last.
+    #[serde(default)]
+    pub tokens_since: i64,
 }
 
 impl Resource for Domain {

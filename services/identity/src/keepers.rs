@@ -7,7 +7,9 @@
 //! command up if somebody lasting is gone. Rules for each way by itself would forget one.
 
 use crate::assignment::{Assignment, AssignmentSpec, Grant, Scoped, role_of};
+use crate::domain::Domain;
 use crate::group::Membership;
+use crate::project::Project;
 use crate::user::User;
 use jinyun_base::{Fault, Id, Refusal, Refused};
 use jinyun_engine::{Command, Ctx, Failure, Have, Query};
@@ -120,9 +122,15 @@ fn target(ctx: &mut Ctx<'_>, command: &Command) -> Result<Have<User>, Failure> {
 pub(crate) fn update_user(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let user = target(ctx, command)?;
     staff_only(ctx, &user, command)?;
+    let now = ctx.now.0;
     keeping(ctx, &user.domain, |ctx| {
         ctx.change::<User>(&user.id, command.if_generation, |spec| {
+            let was = spec.enabled;
             *spec = merged("user", spec, &command.args)?;
+            // Opened again, it has to sign in again: what was issued before may be in other hands.
+            if was && !spec.enabled {
+                spec.tokens_since = now;
+            }
             Ok(())
         })
     })?;
@@ -130,6 +138,40 @@ pub(crate) fn update_user(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value,
         ctx.put_secret("user", &user.id, name, secret.expose())?;
     }
     Ok(Value::Null)
+}
+
+/// Changes an institution. Closing it ends what was issued for it, for good.
+pub(crate) fn update_domain(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let now = ctx.now.0;
+    let id = named(command)?;
+    ctx.change::<Domain>(&id, command.if_generation, |spec| {
+        let was = spec.enabled;
+        *spec = merged("domain", spec, &command.args)?;
+        if was && !spec.enabled {
+            spec.tokens_since = now;
+        }
+        Ok(())
+    })?;
+    Ok(Value::Null)
+}
+
+/// Changes a project. Closing it ends what was issued for it and below it, for good.
+pub(crate) fn update_project(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let now = ctx.now.0;
+    let id = named(command)?;
+    ctx.change::<Project>(&id, command.if_generation, |spec| {
+        let was = spec.enabled;
+        *spec = merged("project", spec, &command.args)?;
+        if was && !spec.enabled {
+            spec.tokens_since = now;
+        }
+        Ok(())
+    })?;
+    Ok(Value::Null)
+}
+
+fn named(command: &Command) -> Result<Id, Failure> {
+    command.target.clone().ok_or_else(|| Refusal::invalid("id", "is missing").into())
 }
 
 /// Deletes an account with its roles, memberships and credentials.

@@ -31,7 +31,7 @@ mod window;
 
 pub use app_credential::{Access, AccessRule, AccessSpec, AppCredential, AppCredentialSpec};
 pub use assignment::{Assignment, AssignmentSpec, Grant, Scoped};
-pub use auth::Identity;
+pub use auth::{Identity, TENANTS_HEADER};
 pub use compliance::{Compliance, ComplianceKind};
 pub use credential::{Credential, CredentialSpec};
 pub use directory::Directory;
@@ -167,7 +167,9 @@ pub fn register(registry: &mut Registry) {
         .add::<Credential>().add::<Limit>().add::<token::Revocation>()
         .action("identity:domain:create", "domain", Verb::Own(domain::create))
         .action("identity:domain:delete", "domain", Verb::Own(domain::delete))
+        .action("identity:domain:update", "domain", Verb::Own(keepers::update_domain))
         .action("identity:project:create", "project", Verb::Own(project::create))
+        .action("identity:project:update", "project", Verb::Own(keepers::update_project))
         .action("identity:user:create", "user", Verb::Own(user::create))
         .action("identity:user:update", "user", Verb::Own(keepers::update_user))
         .action("identity:user:delete", "user", Verb::Own(keepers::delete_user))

@@ -36,6 +36,9 @@ pub struct ProjectSpec {
     /// The project that it lies in; none if it lies directly in its domain.
     #[serde(default)]
     pub parent: Option<Id>,
+    /// Tokens issued before this moment (microseconds) are void: when it was closed last.
+    #[serde(default)]
+    pub tokens_since: i64,
 }
 
 /// How many projects lie one in the other at most, as in Keystone.

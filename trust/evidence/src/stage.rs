@@ -131,6 +131,7 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
         name: NAME.into(),
         description: "The platform attacks itself here; gone after each assessment".into(),
         enabled: true,
+        tokens_since: 0,
     })?;
     let projects = PROJECTS.map(|(id, _)| Id::new(id));
     for (id, (_, name)) in projects.iter().zip(PROJECTS) {
@@ -142,6 +143,7 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
             domain: domain.clone(),
             tags: Vec::new(),
             parent: None,
+            tokens_since: 0,
         })?;
     }
     let [one, two] = &projects;

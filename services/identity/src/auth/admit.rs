@@ -11,7 +11,7 @@ use crate::user::UserSpec;
 use crate::window;
 use jinyun_base::{Fault, Id, Refusal, Time};
 use jinyun_engine::{Command, Failure, Job};
-use jinyun_policy::Actor;
+use jinyun_policy::{Actor, PROVIDER};
 use jinyun_rest::Call;
 use serde_json::{Value, json};
 
@@ -29,10 +29,26 @@ pub(super) struct Attempt<'a> {
     pub locks: bool,
 }
 
+/// Set by the edge on requests that came in by the tenants' listener.
+pub const TENANTS_HEADER: &str = "x-jinyun-tenants";
+
+/// Staff has no place at the tenants' door: nothing proves anything there, and nothing that happens
+/// there locks anybody out elsewhere.
+fn outside<'a>(call: &Call<'_>, attempt: Attempt<'a>) -> Attempt<'a> {
+    let staff = attempt.user.as_ref().is_some_and(|(_, s)| s.domain.as_str() == PROVIDER);
+    if !staff || !call.headers.iter().any(|(n, _)| n == TENANTS_HEADER) {
+        return attempt;
+    }
+    let wrong = "the provider's staff signs in on the management listener";
+    let account = format!("outside {}", attempt.account);
+    Attempt { account, fits: false, wrong, locks: false, ..attempt }
+}
+
 impl Identity {
     /// The user whose proof it was, if it counts and is right and the user may sign in here and now.
     pub(super) fn admit(&self, call: &Call<'_>, attempt: Attempt<'_>)
         -> Result<(Id, UserSpec), Failure> {
+        let attempt = outside(call, attempt);
         let (now, source) = (self.now(), call.source.as_deref().unwrap_or("unknown"));
         let who = attempt.user.as_ref().map(|(id, spec)| (id, spec));
         let no = |why: &str| self.deny(call, who, denied(why));

@@ -15,6 +15,9 @@ use jinyun_policy::Actor;
 use jinyun_rest::Call;
 use serde_json::json;
 
+/// How many tokens above it a token names, beside the first.
+const CHAIN: usize = 6;
+
 /// Where a token holds.
 #[derive(Default)]
 pub(super) struct Place {
@@ -64,7 +67,12 @@ impl Identity {
         OsEntropy::default().fill(&mut own);
         let parent = proof.parent.as_ref();
         let mut audit = vec![URL_SAFE_NO_PAD.encode(own)];
-        audit.extend(parent.and_then(|p| p.audit.last().cloned()));
+        // All above it, so that revoking any of them revokes this one; the first names the session.
+        let above = parent.map_or(&[][..], |p| &p.audit[..]);
+        audit.extend(above.iter().take(CHAIN).cloned());
+        if above.len() > CHAIN {
+            audit.extend(above.last().cloned());
+        }
         let session = self.directory.compliance(&spec.domain).session_seconds;
         let seconds = place.longest.map_or(session, |longest| longest.min(session));
         let ends = [

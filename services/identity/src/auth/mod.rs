@@ -26,6 +26,7 @@ mod scope;
 mod token;
 mod totp;
 
+pub use admit::TENANTS_HEADER;
 pub(crate) use routes::routes;
 pub(crate) use rules::register;
 
@@ -233,6 +234,11 @@ impl Identity {
     /// access rules only as they say, and one that lacks a second factor only to get it. `path` is
     /// below the service's endpoint.
     pub fn may_request(&self, token: &Token, service: &str, method: &str, path: &str) -> bool {
+        // A vote is one's own hand's: what was passed on, perhaps to whoever asked, does not cast it.
+        let passed_on = token.delegated() || token.methods.iter().any(|m| m == "ec2credential");
+        if passed_on && service == "approval" && path.trim_end_matches('/').ends_with("/vote") {
+            return false;
+        }
         if let Some(id) = &token.app_credential {
             let rules = self.directory.app_credential(id).map(|c| c.access_rules);
             // A token whose credential is gone is not accepted; here it may nothing.

@@ -22,13 +22,37 @@ impl Inside {
     fn stands(&self, user: &Id, issued: i64) -> bool {
         self.users.get(user).is_some_and(|u| {
             u.enabled && issued >= u.tokens_since
-                && self.domains.get(&u.domain).is_some_and(|d| d.enabled)
+                && self.domains.get(&u.domain).is_some_and(|d| d.enabled && issued >= d.tokens_since)
         })
+    }
+
+    /// Whether what was issued at a time for a place was issued since the place was closed last.
+    fn place_stands(&self, scope: Option<&Scoped>, issued: i64) -> bool {
+        match scope {
+            None | Some(Scoped::System) => true,
+            Some(Scoped::Domain(id)) => {
+                self.domains.get(id).is_some_and(|d| issued >= d.tokens_since)
+            }
+            Some(Scoped::Project(id)) => {
+                let mut at = Some(id);
+                while let Some(project) = at.and_then(|id| self.projects.get(id)) {
+                    let open = self.domains.get(&project.domain)
+                        .is_some_and(|d| issued >= d.tokens_since);
+                    if issued < project.tokens_since || !open {
+                        return false;
+                    }
+                    at = project.parent.as_ref();
+                }
+                true
+            }
+        }
     }
 
     pub(super) fn accepts(&self, token: &Token, now: Time) -> bool {
         token.expires > now.0
-            && token.audit.first().is_none_or(|a| !self.revoked.contains_key(a))
+            // Whoever revokes a token revokes what was made from it, too.
+            && !token.audit.iter().any(|a| self.revoked.contains_key(a))
+            && self.place_stands(token.scope.as_ref(), token.issued)
             && self.stands(&token.user, token.issued)
             && (!token.delegated() || self.actor_of(token, now).is_some())
     }

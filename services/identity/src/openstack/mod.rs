@@ -45,6 +45,31 @@ const REGION: &str = "RegionOne";
 /// Rows that are read at a time where a list is filtered.
 const CHUNK: usize = 500;
 
+/// What Keystone has and this cloud has not: refused by name.
+fn absent() -> Vec<Route> {
+    const LISTS: [(&str, &str); 7] = [
+        ("Federation", "/v3/OS-FEDERATION/identity_providers"),
+        ("Federation", "/v3/OS-FEDERATION/identity_providers/{idp}/protocols"),
+        ("Federation", "/v3/OS-FEDERATION/mappings"),
+        ("Federation", "/v3/OS-FEDERATION/service_providers"),
+        ("OAuth", "/v3/OS-OAUTH1/consumers"),
+        ("A policy service", "/v3/policies"),
+        ("Grouping of endpoints", "/v3/OS-EP-FILTER/endpoint_groups"),
+    ];
+    let mut all = Vec::new();
+    for (what, list) in LISTS {
+        for path in [list.to_string(), format!("{list}/{{id}}")] {
+            for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+                all.push(Route::new(method, path.clone(), "", move |_| {
+                    let say = format!("{what} is not offered.");
+                    Err(Refusal::new(Refused::NotOffered, say).into())
+                }));
+            }
+        }
+    }
+    all
+}
+
 /// All routes of the service.
 pub fn routes(identity: Arc<Identity>, services: Vec<Service>) -> Vec<Route> {
     let services = Arc::new(services);
@@ -61,6 +86,7 @@ pub fn routes(identity: Arc<Identity>, services: Vec<Service>) -> Vec<Route> {
     all.extend(catalog::routes(&services));
     all.extend(limits::routes());
     all.extend(auth::routes(&identity));
+    all.extend(absent());
     all
 }
 

@@ -139,11 +139,14 @@ fn describe(i: &Identity, services: &[Service], token: &Token, call: &Call<'_>)
     let actor = i.directory.actor_of(token, i.now()).ok_or_else(gone)?;
     let user = i.directory.user(&actor.id).ok_or_else(gone)?;
     let end = user.password_expires(&i.directory.compliance(&user.domain));
+    // As Keystone shows them: its own and the first of its chain.
+    let last = token.audit.iter().skip(1).next_back();
+    let audit: Vec<&String> = token.audit.iter().take(1).chain(last).collect();
     let mut body = json!({
         "methods": token.methods,
         "user": { "id": actor.id, "name": user.name, "domain": domain_named(i, &user.domain),
             "password_expires_at": end.map(|at| Time(at).micros()) },
-        "audit_ids": token.audit,
+        "audit_ids": audit,
         "expires_at": Time(token.expires).micros(),
         "issued_at": Time(token.issued).micros(),
     });

@@ -128,6 +128,9 @@ fn expires(call: &Call<'_>, end: Option<i64>) -> Result<bool, Failure> {
 
 fn list(i: &Identity, call: &Call<'_>) -> Result<Reply, Failure> {
     expires(call, None)?;
+    // As in Keystone: whoever may see nobody but oneself is refused. Clients count on it.
+    let about = Object { domain: Some(call.actor.domain.clone()), ..Object::default() };
+    call.cloud.reader.allow(&call.command(User::action("list")), &about)?;
     let query = Query {
         name: call.ask("name").map(String::from),
         domain: call.ask("domain_id").map(Id::new)
