@@ -2,17 +2,25 @@
 institutions with things in them."""
 
 import base64
+import contextlib
+import hashlib
+import hmac
 import html
 import http.client
+import itertools
 import json
 import re
 import secrets
 import socket
 import ssl
 import threading
+import time
+import urllib.parse
 
-from abuse_cases import FINE, KEY, NOVA, ROLES, SECRETS, STAFF, TITLES, counter, login, password
+from abuse_cases.registers import POINT
+from abuse_cases import FINE, KEY, NOVA, OPENSTACK, ROLES, SECRETS, STAFF, TITLES, counter, login, password
 from cloud import Instance, expect, until
+from totp import Administrator, code_of, new_seed, step_now
 from tour import stand_in_image
 
 
@@ -45,7 +53,7 @@ class Answer:
         form(kind.startswith("application/json") and isinstance(whole, dict) and len(whole) == 1)
         [(word, inside)] = whole.items()
         form(isinstance(inside, dict))
-        if service == "identity" or self.status == 401:
+        if service == "identity" or service not in OPENSTACK or self.status == 401:
             form(word == "error" and inside.get("code") == self.status
                  and inside.get("title") == TITLES.get(self.status))
         elif service == "network":
@@ -59,26 +67,43 @@ class Answer:
         return self.lost or f"{self.status} {self.data[:300].decode(errors='replace')}"
 
 
+HERE = "127.0.0.2"  # where requests come from; what the platform tries on itself comes from 127.0.0.1
+
+
 class Wire:
     """Connections that are kept; one in each thread to each listener."""
 
     def __init__(self, instance):
-        self.instance, self.local = instance, threading.local()
+        self.instance, self.local, self.lock = instance, threading.local(), threading.Lock()
         self.refused = []  # (request id, what was asked) of what must be in the journal
         self.strangers = 0  # answers 401 to requests without a good token
+        self.sources = itertools.count(1)
+
+    def stranger(self, number=1):
+        with self.lock:
+            self.strangers += number
+
+    def elsewhere(self):
+        """An address of this machine that nothing came from before, nor from its neighbours. Whoever fails too often is
+        paused with all who come from the same address, so failures come from where nobody else works."""
+        n = next(self.sources)
+        return f"127.{1 + n // 256}.{n % 256}.1"
 
     def connection(self, root):
         if root not in self.local.__dict__:
             self.local.__dict__[root] = self.open(root)
         return self.local.__dict__[root]
 
-    def open(self, root, seconds=30):
+    def open(self, root, seconds=30, source=HERE):
         host, port = root.removeprefix("https://").split(":")
-        return self.instance.tls.wrap_socket(socket.create_connection((host, int(port)), seconds), server_hostname=host)
+        made = socket.create_connection((host, int(port)), seconds, (source, 0))
+        return self.instance.tls.wrap_socket(made, server_hostname=host)
 
-    def ask(self, method, url, body=None, token=None, headers=None, alone=False):
-        """`url` begins with the listener's. A body of bytes goes as it is. `alone`: on a connection of its own."""
+    def ask(self, method, url, body=None, token=None, headers=None, alone=False, source=None):
+        """`url` begins with the listener's. A body of bytes goes as it is. `alone`: on a connection of its own, as
+        always from another `source`."""
         root = "/".join(url.split("/")[:3])
+        alone = alone or source is not None
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json"} | ({"X-Auth-Token": token} if token is not None else {})
         sent |= headers or {}
@@ -89,7 +114,7 @@ class Wire:
         head = f"{method} {url.removeprefix(root)} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k,
             v in sent.items()) + "\r\n"
         try:
-            connection = self.connection(root)
+            connection = self.local.__dict__[root] = self.open(root, source=source) if source else self.connection(root)
             connection.sendall(head.encode("latin-1") + (data or b""))
             got = http.client.HTTPResponse(connection, method=method)
             got.begin()
@@ -99,7 +124,31 @@ class Wire:
             return Answer(asked, lost=f"no answer: {type(e).__name__}: {e}")
         if alone or got.will_close:
             self.forget(root)
+        self.keep_secrets(answer)
         return answer
+
+    def keep_secrets(self, answer):
+        """What an answer shows once. (One-time codes are too short to be looked for.)"""
+        for name in ("x-subject-token", "openstack-auth-receipt"):
+            if text := answer.headers.get(name):
+                self.secret(text)
+        if answer.status not in (200, 201) or not re.search(rb'"(secret|blob|codes)"', answer.data):
+            return
+        things = [answer.json or {}]
+        while things:
+            thing = things.pop()
+            for name, value in thing.items() if isinstance(thing, dict) else enumerate(thing):
+                if name in ("secret", "blob", "codes") and value:
+                    for text in [value] if isinstance(value, str) else value:
+                        self.secret(text)
+                        self.secret(text.replace("-", ""))
+                elif isinstance(value, (dict, list)):
+                    things.append(value)
+
+    def secret(self, text):
+        with self.lock:
+            if text not in SECRETS:
+                SECRETS.append(text)
 
     def forget(self, root):
         """Closes this thread's connection."""
@@ -111,7 +160,8 @@ class Wire:
         try:
             with self.open(url) as made:
                 made.settimeout(3)
-                made.sendall(text)
+                with contextlib.suppress(OSError):  # what is refused early need not be read to its end
+                    made.sendall(text)
                 got = b""
                 while part := made.recv(65536):
                     got += part
@@ -131,10 +181,18 @@ class World:
 
     def __init__(self, args):
         self.args, self.instance = args, Instance(args.instance, args.binary, args.port, args.management_port)
-        self.wire, self.things, self.users, self.tokens = Wire(self.instance), {"word": "word", "flavor": "1"}, {}, {}
+        self.wire, self.users, self.tokens = Wire(self.instance), {}, {}
+        self.staff, self.seeds, self.steps = {}, {}, {}  # administrators; second factors of others, and codes they used
+        self.things = {"word": "word", "flavor": "1", "rules": "security_compliance", "rule": "lockout_duration",
+                       "region": "RegionOne", "number": "0", "newest": "newest", "standard": "jrt0167",
+                       "clause": "7.2.5-B-a"}
 
     def __getitem__(self, name):
         return self.things[name]
+
+    def mounts(self):
+        """What the product says that it offers, to whoever asks for something else."""
+        return re.findall(r"/\w+", self.do("nobody", "GET", "/nothing").json["error"]["message"])
 
     def filled(self, value):
         if value == "$range":
@@ -145,29 +203,66 @@ class World:
     def listener(self, who):
         return self.instance.management if who in STAFF else self.instance.tenants
 
-    def do(self, who, method, path, body=None, headers=None, listener=None):
-        return self.wire.ask(method, (listener or self.listener(who)) + path, body, self.tokens.get(who), headers)
+    def do(self, who, method, path, body=None, headers=None, listener=None, source=None):
+        return self.wire.ask(method, (listener or self.listener(who)) + path, body, self.tokens.get(who), headers,
+                             source=source)
 
     def must(self, who, method, path, body=None, headers=None):
         answer = self.do(who, method, path, body, headers)
         expect(answer.status in FINE, "the world cannot be made", answer.asked, str(answer))
         return answer.json
 
+    def attempt(self, body, source=None, listener=None):
+        """A sign-in, from somewhere."""
+        url = f"{listener or self.instance.tenants}/identity/v3/auth/tokens"
+        return self.wire.ask("POST", url, body, source=source)
+
     def sign_in(self, who):
-        answer = self.wire.ask("POST", f"{self.listener(who)}/identity/v3/auth/tokens", login(self.users[who]))
+        if who in self.staff:
+            self.tokens[who] = self.staff[who].token()
+            SECRETS.append(self.tokens[who])
+            return None
+        body = login(self.users[who])
+        if seed := self.seeds.get(who):
+            body = self.with_code(who, seed)
+        answer = self.attempt(body)
         expect(answer.status == 201, f"{who} cannot sign in", said=str(answer))
         self.tokens[who] = answer.headers["x-subject-token"]
-        SECRETS.append(self.tokens[who])
         return answer.json["token"]
+
+    def code(self, who):
+        """A one-time code that was not used. Waits for the next if need be: each is taken once."""
+        until("there is another one-time code", 40, lambda: step_now() > self.steps.get(who, 0), 0.2)
+        self.steps[who] = step_now()
+        return code_of(self.seeds[who], self.steps[who])
+
+    def with_code(self, who, seed=None):
+        """A sign-in with both factors."""
+        body = login(self.users[who])
+        identity = body["auth"]["identity"]
+        user = {k: v for k, v in identity["password"]["user"].items() if k != "password"}
+        identity["methods"] = ["password", "totp"]
+        identity["totp"] = {"user": user | {"passcode": self.code(who)}}
+        return body
+
+    def second_factor(self, who):
+        """Makes a second factor for somebody and signs in with it."""
+        SECRETS.append(seed := new_seed())
+        self.must(who, "POST", "/identity/v3/credentials",
+                  {"credential": {"type": "totp", "blob": seed, "user_id": self[who]}})
+        self.seeds[who] = seed
+        self.sign_in(who)
 
     def takes_over(self, who, ident, initial):
         """Changes an initial password and signs in."""
         answer = self.wire.ask("POST", f"{self.listener(who)}/identity/v3/users/{ident}/password",
                                {"user": {"password": self.users[who]["password"], "original_password": initial}})
         expect(answer.status == 204, f"{who}'s password cannot be changed", said=str(answer))
-        self.sign_in(who)
+        if who not in STAFF:
+            self.sign_in(who)
 
-    def people(self):
+    def administrators(self):
+        """The three: the initial password changed, a second factor made, one sign-in that is kept."""
         at = self.instance
         for name in STAFF:
             self.users[name] = {"name": name, "domain": "default", "password": password(),
@@ -178,23 +273,40 @@ class World:
                                  login(self.users[name] | {"password": initial})).json
             self[name] = said["error"]["message"].rstrip(".").split()[-1]
             self.takes_over(name, self[name], initial)
-        for domain, project, boss, people in (("bank", "pay", "boss",
-                                               {"ann": "member", "rita": "reader", "eve": "reader"}),
-                                              ("fund", "trade", "boss2", {"bob": "member"})):
-            ident = self[domain] = self.must("secadmin", "POST", "/identity/v3/domains",
-                                             {"domain": {"name": domain}})["domain"]["id"]
-            self.person("secadmin", boss, ident, {"domain": {"id": ident}}, "manager")
-            self[project] = self.must(boss, "POST", "/identity/v3/projects",
-                                      {"project": {"name": project}})["project"]["id"]
+            self.staff[name] = Administrator(at, {
+                "auth_url": f"{at.management}/identity/v3", "username": name, "user_domain_id": "default",
+                "password": self.users[name]["password"]})
+            self.staff[name].enrol()
+            SECRETS.append(self.staff[name].seed)
+            self.sign_in(name)
+
+    def people(self):
+        self.administrators()
+        for domain, project, boss, people in (
+                ("bank", "pay", "boss", {"ann": "member", "rita": "reader", "eve": "reader", "tina": "member"}),
+                ("fund", "trade", "boss2", {"bob": "member"})):
+            ident = self.institution(domain, boss)
+            self.project(boss, project)
             for name, role in people.items():
                 self.person(boss, name, ident, {"project": {"id": self[project]}}, role)
-        self["small"] = self.must("boss", "POST", "/identity/v3/projects",
-                                  {"project": {"name": "small"}})["project"]["id"]
-        self.give("boss", "projects", self["small"], self["ann"], "member")
-        self.users["ann-small"] = self.users["ann"] | {"scope": {"project": {"id": self["small"]}}}
-        self.sign_in("ann-small")
+        self.second_factor("tina")
+        for project in ("small", "gated"):
+            self.project("boss", project)
+            self.give("boss", "projects", self[project], self["ann"], "member")
+            self.users[f"ann-{project}"] = self.users["ann"] | {"scope": {"project": {"id": self[project]}}}
+            self.sign_in(f"ann-{project}")
         self.users["ann-unscoped"] = self.users["ann"] | {"scope": "unscoped"}
         self.sign_in("ann-unscoped")
+
+    def institution(self, name, boss):
+        """A domain with its first manager. Returns its id."""
+        ident = self[name] = self.must("secadmin", "POST", "/identity/v3/domains",
+                                       {"domain": {"name": name}})["domain"]["id"]
+        self.person("secadmin", boss, ident, {"domain": {"id": ident}}, "manager")
+        return ident
+
+    def project(self, by, name, **more):
+        return self.make(name, "/identity/v3/projects", "project", by, name=name, **more)
 
     def __setitem__(self, name, value):
         self.things[name] = value
@@ -218,10 +330,90 @@ class World:
         self[thing] = (made[one] if one else made)["id"]
         return self[thing]
 
+    def delegations(self):
+        """What identity has beside people: groups, tags, roles of groups, what ann has passed on."""
+        base = "/identity/v3"
+        self.things |= {name: ROLES[name] for name in ("reader", "member", "manager", "system_admin")}
+        self["service"] = self.must("ann", "GET", f"{base}/services")["services"][0]["id"]
+        self["endpoint"] = self.must("ann", "GET", f"{base}/endpoints")["endpoints"][0]["id"]
+        self["item"] = "volumes"
+        for name in ("tagged", "tagged2", "tagged3"):
+            self.project("boss", name, tags=["word"])
+        self.project("boss", "still")
+        for name in ("team", "spare_group"):
+            self.make(name, f"{base}/groups", "group", "boss", name=name)
+        self.must("boss", "PUT", f"{base}/groups/{self['team']}/users/{self['rita']}")
+        for place, ident in (("projects", self["pay"]), ("domains", self["bank"])):
+            for kind, who in (("users", self["rita"]), ("groups", self["team"])):
+                path = f"{place}/{ident}/{kind}/{who}/roles/{ROLES['reader']}"
+                self.must("boss", "PUT", f"{base}/{path}")
+                self.must("boss", "PUT", f"{base}/OS-INHERIT/{path}/inherited_to_projects")
+        made = self.must("ann", "POST", f"{base}/users/{self['ann']}/application_credentials", {
+            "application_credential": {"name": "program", "access_rules": [
+                {"service": "network", "method": "GET", "path": "/v2.0/networks"}]}})["application_credential"]
+        self["app_credential"], self["access_rule"] = made["id"], made["access_rules"][0]["id"]
+        self.make("trust", f"{base}/OS-TRUST/trusts", "trust", trustor_user_id=self["ann"], impersonation=False,
+                  trustee_user_id=self["rita"], project_id=self["pay"], roles=[{"name": "member"}])
+        made = self.must("ann", "POST", f"{base}/users/{self['ann']}/credentials/OS-EC2", {"tenant_id": self["pay"]})
+        self["access"], self.key = made["credential"]["access"], made["credential"]["secret"]
+        self["credential"] = self.must("ann", "GET", f"{base}/credentials")["credentials"][0]["id"]
+
+    def signed(self, access=None, key=None, **more):
+        """A request signed with ann's pair of keys (version 2), as `ec2tokens` takes it."""
+        params = {"SignatureVersion": "2", "SignatureMethod": "HmacSHA256", "AWSAccessKeyId": access or self["access"],
+                  "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "Action": f"A{next(counter)}"} | more
+        query = "&".join(f"{urllib.parse.quote(k, safe='-_~.')}={urllib.parse.quote(str(v), safe='-_~.')}"
+                         for k, v in sorted(params.items()))
+        text = f"GET\n127.0.0.1\n/services/Cloud/\n{query}"
+        mac = hmac.new((key or self.key).encode(), text.encode(), hashlib.sha256).digest()
+        return {"access": access or self["access"], "signature": base64.b64encode(mac).decode(), "verb": "GET",
+                "host": "127.0.0.1", "path": "/services/Cloud/", "params": params, "headers": {}, "body_hash": ""}
+
+    def soon(self, seconds=7200):
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+
+    def agreements(self):
+        """A rule of the institution, a request that waits by it, a consent that waits, one that is given."""
+        stages = [{"role": "manager", "in": "domain"}]
+        self.make("rule_made", "/approval/v1/rules", "rule", "boss", name="two pairs of eyes", deadline=86400,
+                  action="network:network:create", project_id=self["gated"], stages=stages)
+        answer = self.do("ann-gated", "POST", "/network/v2.0/networks", {"network": {"name": "waits"}})
+        expect(answer.status == 403, "a command that needs approval is carried out", said=str(answer))
+        waiting = self.must("ann-gated", "GET", "/approval/v1/requests?mine=true")["requests"]
+        self["request"] = waiting[0]["id"]
+        expect(self["request"] in str(answer), "the answer does not name the request", said=str(answer))
+        words = {"actions": ["compute:server:show"], "until": self.soon(), "reason": "to look at a disk"}
+        self.make("consent", "/approval/v1/consents", "consent", "sysadmin", domain_id=self["bank"], **words)
+        self.make("granted", "/approval/v1/consents", "consent", "boss", domain_id=self["bank"], duty="system_admin",
+                  project_id=self["still"], **words)
+
+    def registers(self):
+        """A duty of the institution's with records, a risk, an exception, an opinion, a witness; a statement."""
+        base = "/governance/v1"
+        duties = self.must("boss", "GET", f"{base}/duties")["duties"]
+        self["duty"] = next(duty["id"] for duty in duties if duty["record"] in (None, "statement"))
+        duty = urllib.parse.quote(self["duty"])
+        about = "title=a+file&kind=statement&statement=done"
+        self["filed"] = self.must("boss", "POST", f"{base}/duties/{duty}/file?{about}", b"what was done",
+                                  {"Content-Type": "application/octet-stream"})["record"]["id"]
+        self.make("risk", f"{base}/risks", "risk", "boss", title="a risk", treatment="accept", likelihood=1, impact=1)
+        self.make("exception", f"{base}/exceptions", "exception", "boss", guardrail="profile", project_id=self["still"],
+                  reason="because", expires=self.soon(30 * 86400)[:10])
+        self.make("opinion", f"{base}/opinions", "opinion", "auditor", assessor="an assessor", says="note",
+                  text="noted")
+        self.must("boss", "PUT", f"{base}/profiles/{self['still']}", {"profile": {"level": "basic"}})
+        self.make("witness", f"{base}/witnesses", "witness", "boss", who="somebody", role="institution",
+                  key=f"bank.example/first ed25519 {POINT}")
+
+    def statements(self):
+        self.make("statement", "/access/v1/statements", "statement", "boss", name="nobody", effect="deny",
+                  who={"users": [self["spare_user"]]}, actions=["network:router:delete"])
+        self["refusal"] = self.do("boss", "POST", "/access/v1/statements", {"statement": {}}).request
+
     def resources(self):
-        self.things |= {name: ROLES[name] for name in ("reader", "system_admin")} | {"extension": "router",
-            "keypair": "mine"}
-        self["service"] = self.must("ann", "GET", "/identity/v3/services")["services"][0]["id"]
+        self.things |= {"extension": "router", "keypair": "mine"}
+        self.delegations()
+        self.agreements()
         self["type"] = self.must("ann", "GET", f"/volume/v3/{self['pay']}/types/default")["volume_type"]["id"]
         for item in (i["id"] for i in self.must("ann", "GET", "/identity/v3/registered_limits")["registered_limits"]):
             made = self.must("sysadmin", "POST", "/identity/v3/limits", {"limits": [
@@ -229,7 +421,11 @@ class World:
             self["limit"] = made["limits"][0]["id"]
         self.make("spare_domain", "/identity/v3/domains", "domain", "secadmin", name="spare")
         self.make("spare_project", "/identity/v3/projects", "project", "boss", name="spare")
-        self.make("spare_user", "/identity/v3/users", "user", "boss", name="spare", domain_id=self["bank"])
+        for name in ("spare_user", "guessed_user"):
+            self.make(name, "/identity/v3/users", "user", "boss", name=name, domain_id=self["bank"])
+        for service, make in (("governance", self.registers), ("access", self.statements)):
+            if f"/{service}" in self.mounts():
+                make()
         self["image"] = self.image("ann", "image")
         self.must("ann", "PUT", f"/image/v2/images/{self['image']}/tags/word")
         self.make("queued", "/image/v2/images", None, name="queued", disk_format="qcow2", container_format="bare")

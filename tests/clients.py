@@ -299,7 +299,7 @@ def member(world):
     ann.ok("catalog list", lists={"Type": "volumev3"})
     ann.ok("limit list", lacks={"Project ID": "none"})
     ann.no(f"user create --password {password()} mine", "HTTP 403")
-    ann.no(f"user show {world.bert.id}", "No user|HTTP 404|could not be found")
+    ann.no(f"user show {world.bert.id}", "No user|HTTP 40[34]|could not be found")
     ann.no("project create mine", "HTTP 403")
     ann.no("group create mine", "HTTP 403")
 

@@ -47,8 +47,9 @@ pub struct Edge {
 
 /// How many uploads run at the same time.
 const UPLOADS: usize = 32;
-/// How many requests without a token run at the same time.
-const STRANGERS: usize = 16;
+/// How many requests without a token run at the same time: well above what one source may have
+/// waiting for its password to be hashed, or that bound would never be met.
+const STRANGERS: usize = 64;
 /// Longest parameter of a path or a query.
 const PARAM: usize = 1024;
 

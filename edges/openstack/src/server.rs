@@ -111,10 +111,8 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
         }
     };
     // An upload holds a thread for as long as its client likes: there are only so many.
-    let held = match way.takes {
+    let upload = match way.takes {
         Takes::Stream => edge.uploads.clone().acquire_owned().await.ok(),
-        // Whoever has no token yet shares a few threads: a flood of logins leaves the others free.
-        Takes::Json if way.stranger() => edge.strangers.clone().acquire_owned().await.ok(),
         Takes::Json => None,
     };
     let input = match way.takes {
@@ -133,9 +131,15 @@ async fn one(edge: Arc<Edge>, listener: Arc<Listener>, peer: SocketAddr,
             }
         },
     };
+    // Whoever has no token yet shares a few threads: a flood of logins leaves the others free. Only
+    // now: whoever sends slowly holds a connection, not a turn.
+    let turn = match way.takes {
+        Takes::Json if way.stranger() => edge.strangers.clone().acquire_owned().await.ok(),
+        _ => None,
+    };
     let task = tokio::task::spawn_blocking(move || edge.call(&listener, head, way, input));
     let answer = task.await.map_or_else(|_| failed(), respond);
-    drop(held);
+    drop((upload, turn));
     answer
 }
 
@@ -153,10 +157,10 @@ enum Whole {
 async fn whole(mut body: Incoming) -> Whole {
     let mut bytes = Vec::new();
     loop {
-        match body.frame().await {
-            None => return Whole::All(bytes),
-            Some(Err(_)) => return Whole::BrokeOff,
-            Some(Ok(frame)) => {
+        match tokio::time::timeout(SILENCE, body.frame()).await {
+            Ok(None) => return Whole::All(bytes),
+            Err(_) | Ok(Some(Err(_))) => return Whole::BrokeOff,
+            Ok(Some(Ok(frame))) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if bytes.len() + data.len() > limits::BODY {
                     return Whole::TooLong(body);

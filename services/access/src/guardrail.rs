@@ -258,7 +258,7 @@ pub fn violations(view: &mut View<'_>, project: &Id, profile: Profile, excepted:
         for (kind, id, spec) in &rows {
             if let Some(says) = rail.judge(view, kind, spec)? {
                 let (guardrail, clauses) = (rail.name, rail.clauses);
-                found.push(Violation { guardrail, clauses, kind: *kind, id: id.clone(), says });
+                found.push(Violation { guardrail, clauses, kind, id: id.clone(), says });
             }
         }
     }

@@ -226,6 +226,7 @@ fn named(registry: &Registry, patterns: &[Pattern], duty: Option<Duty>)
     let offered = offered(registry, duty);
     let mut names: Vec<&str> = Vec::new();
     for pattern in patterns {
+        pattern.check("actions")?;
         let mut fitting = offered.iter().copied().filter(|a| pattern.fits(a)).peekable();
         if fitting.peek().is_none() {
             let there = if offered.is_empty() { "none".into() } else { offered.join(", ") };

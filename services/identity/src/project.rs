@@ -88,7 +88,7 @@ fn above(new: &ProjectSpec, at: &Place, view: &mut View<'_>)
             return Err(Refusal::new(Refused::Forbidden, say).into());
         }
         // Another institution's project is none.
-        let parent = view.get::<Project>(&id)?.filter(|p| p.domain == new.domain);
+        let parent = view.get::<Project>(&id)?.filter(|p| p.domain == new.domain && !p.deleting);
         let Some(parent) = parent else {
             let say = "names no project of this domain, and not the domain itself";
             return Err(Refusal::invalid("parent_id", say).into());
@@ -167,6 +167,8 @@ impl Resource for Project {
         let mut links =
             vec![Link { role: "domain", kind: "domain", id: spec.domain.clone(), on_delete }];
         if let Some(parent) = &spec.parent {
+            // `keep` refuses as long as one lies below that stays.
+            let on_delete = OnDelete::Cascade;
             links.push(Link { role: "parent", kind: "project", id: parent.clone(), on_delete });
         }
         links
@@ -196,7 +198,11 @@ impl Resource for Project {
 
     fn keep(have: &Have<Project>, view: &mut View<'_>) -> Result<(), Failure> {
         let below = view.used_by("project", &have.id)?;
-        if below.iter().any(|(_, _, role, _)| role == "parent") {
+        for (_, id, ..) in below.iter().filter(|(_, _, role, _)| role == "parent") {
+            // One that is on its way out is waited for, not refused.
+            if view.get::<Project>(id)?.is_none_or(|child| child.deleting) {
+                continue;
+            }
             return Err(Refusal::new(Refused::Forbidden, format!(
                 "Cannot delete the project {} since it is not a leaf in the hierarchy: delete the \
                  projects below it first.", have.id

@@ -189,12 +189,20 @@ fn node(system: &System, draft: &Draft) -> Node {
     Node { state, needs: list(&system.depends_on), shares: list(&system.shares) }
 }
 
+/// At most so many are named: a circle of hundreds would repeat itself for each of them.
+const NAMED: usize = 12;
+
 /// Names of systems, in both languages.
 fn names(places: &[usize], drafts: &[Draft]) -> (String, String) {
-    let plans = || places.iter().map(|i| &drafts[*i].plan);
+    let plans = || places.iter().take(NAMED).map(|i| &drafts[*i].plan);
     let zh: Vec<String> = plans().map(|plan| format!("“{}”", plan.name)).collect();
     let en: Vec<String> = plans().map(|plan| format!("\"{}\"", plan.name_en)).collect();
-    (zh.join("、"), en.join(", "))
+    let (mut zh, mut en) = (zh.join("、"), en.join(", "));
+    if places.len() > NAMED {
+        zh.push_str(&format!("等{}个系统", places.len()));
+        en.push_str(&format!(" and {} others", places.len() - NAMED));
+    }
+    (zh, en)
 }
 
 fn migration(i: usize, inventory: &Inventory, drafts: &[Draft], placed: &[Placed],

@@ -94,15 +94,13 @@ fn an_inventory_goes_in_and_the_plan_comes_out() {
     let ours = plan(&read_rows(institution(&[]), rows.clone()).unwrap());
     assert_eq!(answer["plan"], serde_json::to_value(ours).unwrap());
     assert_eq!(answer["plan"]["format"], 1);
-    // JSON's own words for yes, no, a number, and "nobody knows".
+    // JSON's own word for "nobody knows".
     let mut row = row("a", &[("core", "yes"), ("level", "3")]);
     let answer = |row: &Value| {
         let inventory = json!({ "institution": institution(&[]), "systems": [row] });
         world.post(&user(), json!({ "inventory": inventory })).unwrap()
     };
     let text = answer(&row);
-    row["core"] = true.into();
-    row["level"] = 3.into();
     row["purpose"] = Value::Null;
     row["data"] = json!(["personal"]);
     assert_eq!(answer(&row), text);
@@ -119,11 +117,12 @@ fn refusals_name_the_member() {
         (json!({}), "invalid: inventory is required"),
         (json!({ "inventory": {}, "format": "html" }), "unrecognized attribute(s) 'format'"),
         (json!({ "inventory": {} }), "invalid: inventory `systems` must be a list"),
-        (json!({ "inventory": { "systems": [], "x": 1 } }), "invalid: inventory has an unknown member"),
+        (json!({ "inventory": { "systems": [], "x": "1" } }), "invalid: inventory has an unknown member"),
+        (inventory(json!({ "id": 7 })), "invalid: inventory.systems[0].id must be text in quotes"),
         (inventory(row("a", &[("amount", "lots")])), "invalid: inventory.systems[0].amount is none of"),
         (inventory(row("a", &[("amount", "lots"), ("load", "lots")])), "(1 more flaws)"),
         (inventory(json!({ "id": "a" })), "invalid: inventory.systems[0].name is required"),
-        (inventory(json!(1)), "invalid: inventory.systems[0] must hold members"),
+        (inventory(json!(1)), "invalid: inventory.systems[0] must be text in quotes"),
         (json!({ "inventory": { "institution": { "stage": [] }, "systems": [row("a", &[])] } }),
             "invalid: inventory.institution.stage must be one value"),
     ];

@@ -115,7 +115,7 @@ fn list<R: Shown>(governance: &Governance, call: &Call<'_>) -> Result<Reply, Fai
         R::FILTERS.iter().all(|name| call.ask(name).is_none_or(|asked| match &shown[*name] {
             Value::String(text) => text == asked,
             Value::Null => asked.is_empty(),
-            other => other.to_string() == asked,
+            other => serde_json::from_str::<Value>(asked).is_ok_and(|asked| asked == *other),
         }))
     };
     let shown = found.iter().map(|have| R::show(have, today)).filter(fits).collect();

@@ -111,7 +111,9 @@ pub(super) fn routes(identity: &Arc<Identity>) -> Vec<Route> {
     let check = move |call: &Call<'_>| {
         let found = call.view(|v| v.get::<Group>(&call.param("group").into()))?;
         let missing = || super::missing("user", call.param("user"));
-        let group = found.ok_or_else(missing)?;
+        // As for a group that one may not see.
+        let group =
+            found.ok_or_else(|| super::missing("membership", call.param("user")))?;
         let user = Id::new(call.param("user"));
         let asked = call.command("identity:membership:show").on(user.clone());
         call.cloud.reader.allow(&asked, &membership(&group, &user))?;
