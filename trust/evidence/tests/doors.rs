@@ -96,9 +96,13 @@ impl House {
 
 fn answer_at_once(mut stream: TcpStream, config: Arc<tls::ServerConfig>) {
     let mut tls = ServerConnection::new(config).unwrap();
+    // Byte by byte: what comes behind the handshake must not be looked at.
     while tls.is_handshaking() {
-        // Somebody who offers nothing that we speak.
-        if tls.complete_io(&mut stream).is_err() {
+        while tls.wants_write() && tls.write_tls(&mut stream).is_ok() {}
+        let read = tls.read_tls(&mut std::io::Read::take(&mut stream, 1));
+        // Somebody who offers nothing that we speak, or who goes.
+        if !matches!(read, Ok(1)) || tls.process_new_packets().is_err() {
+            let _ = tls.write_tls(&mut stream);
             return;
         }
     }
