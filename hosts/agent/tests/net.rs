@@ -21,6 +21,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// An instance that goes away with the test.
@@ -63,15 +64,18 @@ impl Bench {
 
     /// Whether a datagram arrives, sent with these claims.
     fn frame(&self, from: &str, to: &str, mac: Option<&str>, ip: Option<[u8; 4]>) -> bool {
-        let answer = self.net.probe(&Probe::Frame {
+        arrived(&self.ask(from, to, mac, ip))
+    }
+
+    fn ask(&self, from: &str, to: &str, mac: Option<&str>, ip: Option<[u8; 4]>) -> Answer {
+        self.net.probe(&Probe::Frame {
             from: from.to_owned(),
             to: to.to_owned(),
             mac: mac.map(str::to_owned),
             ip: ip.map(Ipv4Addr::from),
             udp: 5000,
             nonce: format!("{from} to {to}"),
-        });
-        arrived(&answer)
+        })
     }
 
     fn arp(&self, from: &str, ip: Option<[u8; 4]>) -> bool {
@@ -283,6 +287,48 @@ fn groups_decide_and_lies_do_not_pass() {
     want.networks[0].ports[0].up = false;
     bench.converge(&want);
     assert!(!bench.arp(A1, None));
+}
+
+/// Says so when it goes.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Programs that are just starting hold copies of a probe's sockets; somebody who listens there for
+/// good is another matter.
+#[test]
+fn a_starting_program_takes_no_port_from_a_probe_and_a_squatter_is_named() {
+    let Some(mut bench) = Bench::new('w') else {
+        return;
+    };
+    bench.converge(&document());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert!(Command::new("true").status().unwrap().success());
+                }
+            });
+        }
+        // Also when a probe below panics.
+        let _ended = Ends(&done);
+        for _ in 0..300 {
+            assert!(bench.frame(A1, A2, None, None));
+            assert!(bench.connect(A1, A2, 80));
+        }
+    });
+    let there = bench.space('p', A2);
+    let squatter = inside(&there, || UdpSocket::bind("0.0.0.0:5000")).unwrap();
+    let answer = bench.ask(A1, A2, None, None);
+    let named = matches!(&answer, Answer::Failed { why } if why.contains("in use"));
+    assert!(named, "{answer:?}");
+    drop(squatter);
+    assert!(bench.frame(A1, A2, None, None));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! question; that there is no such connection is not.
 
 use super::netns::enter;
-use super::probe::{CONNECT, Outcome, Seat, WAIT, failed, judge};
+use super::probe::{CONNECT, Outcome, Seat, WAIT, failed, judge, listen};
 use crate::locked;
 use socket2::SockRef;
 use std::collections::BTreeMap;
@@ -48,10 +48,7 @@ impl Held {
         if let Some(why) = full(&locked(&self.0)) {
             return Err(why);
         }
-        let listener = enter(&to.space, || {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, tcp))
-        })
-        .map_err(failed("the receiver cannot listen"))?;
+        let listener = listen(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, tcp)))?;
         let begin = Instant::now();
         let target = SocketAddr::V4(SocketAddrV4::new(to.ip, tcp));
         let made = enter(&from.space, || {

@@ -27,6 +27,9 @@ use std::time::{Duration, Instant};
 pub(super) const WAIT: Duration = Duration::from_millis(700);
 /// How long a connection may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(1);
+/// How long a port may be taken by what is no listener of anybody, and how often to look.
+const TAKEN: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(5);
 /// The longest nonce.
 const NONCE: usize = 512;
 
@@ -60,7 +63,7 @@ pub fn seats(names: &names::Names, want: &HostWant) -> BTreeMap<String, Seat> {
     seats
 }
 
-/// Carries out a probe; takes two seconds at most. What it opens and keeps is in `held`.
+/// Carries out a probe; takes three seconds at most. What it opens and keeps is in `held`.
 pub fn run(seats: &BTreeMap<String, Seat>, held: &Held, probe: &Probe) -> Answer {
     let seat = |port: &String| {
         seats
@@ -139,13 +142,27 @@ fn send_frame(
         return Err("A host refuses datagrams from its own address; claim another.".to_owned());
     }
     check(from, to, nonce)?;
-    let listener = enter(&to.space, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)))
-        .map_err(failed("the receiver cannot listen"))?;
+    let listener = listen(to, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)))?;
     let wire = wire(from, libc::ETH_P_IP).map_err(failed("the sender has no packet socket"))?;
     let begin = Instant::now();
     wire.send(&frame(mac, ip, to.ip, port, nonce.as_bytes()))
         .map_err(failed("the frame cannot be sent"))?;
     hear(&listener, begin, to.ip, port, nonce)
+}
+
+/// Opens a socket at a port. A program that another thread is just starting holds a copy of every
+/// socket of ours until it has become itself, so a port may be taken for a moment after the probe
+/// before this one closed it. Whoever holds it longer is somebody else, and the probe says so.
+pub(super) fn listen<T: Send>(at: &Seat, bind: impl Fn() -> io::Result<T> + Sync) -> Result<T, String> {
+    let begin = Instant::now();
+    loop {
+        match enter(&at.space, &bind) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && begin.elapsed() < TAKEN => {
+                std::thread::sleep(AGAIN);
+            }
+            done => return done.map_err(failed("the receiver cannot listen")),
+        }
+    }
 }
 
 /// What every datagram needs: another port, and something that tells it from others.
@@ -240,10 +257,7 @@ fn connect(from: &Seat, to: &Seat, target: SocketAddrV4, nonce: &str) -> Outcome
         return Err(format!("A nonce has 1 to {NONCE} bytes."));
     }
     let port = target.port();
-    let listener = enter(&to.space, || {
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
-    })
-    .map_err(failed("the receiver cannot listen"))?;
+    let listener = listen(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))?;
     let begin = Instant::now();
     std::thread::scope(|scope| {
         scope.spawn(|| echo(&listener, nonce.len()));

@@ -10,8 +10,7 @@
 //! that nobody did.
 
 use super::names::GATEWAY_MAC_BYTES;
-use super::netns::enter;
-use super::probe::{Outcome, Seat, WAIT, check, checksum, failed, frame, hear, is_timeout, wire};
+use super::probe::{Outcome, Seat, WAIT, check, checksum, failed, frame, hear, is_timeout, listen, wire};
 use std::io::Read;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -66,12 +65,11 @@ pub fn reach(from: &Seat, ip: Ipv4Addr, port: u16) -> Outcome {
 /// A datagram to everybody, as a DHCP server answers.
 pub fn shout(from: &Seat, to: &Seat, port: u16, nonce: &str) -> Outcome {
     check(from, to, nonce)?;
-    let listener = enter(&to.space, || {
+    let listener = listen(to, || {
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
         socket.set_broadcast(true)?;
         Ok(socket)
-    })
-    .map_err(failed("the receiver cannot listen"))?;
+    })?;
     let wire = wire(from, libc::ETH_P_IP).map_err(failed("the sender has no packet socket"))?;
     let everybody = Ipv4Addr::BROADCAST;
     let mut bytes = frame(from.mac, from.ip, everybody, port, nonce.as_bytes());
