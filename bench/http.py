@@ -32,8 +32,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[0] = os.path.join(os.path.dirname(HERE), "tests")
 
 import http.client  # noqa: E402
-from cloud import Failed, Instance, expect, inside, until  # noqa: E402
-from totp import Administrator  # noqa: E402
+from accounts import Institution, Own  # noqa: E402
+from cloud import Failed, expect, inside, until  # noqa: E402
 
 HEADERS = {"Content-Type": "application/json"}
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -45,112 +45,45 @@ def say(*words, sep=" "):
     print(*words, sep=sep, flush=True)
 
 
-def password():
-    return "Jy1-" + secrets.token_urlsafe(24)
-
-
 # An instance ----------------------------------------------------------------------------------------------------------
 
 
-class Cloud(Instance):
-    """An instance of our own, with one institution, one project and one user."""
-
-    def __init__(self, args, hosts):
-        self.args, self.hosts = args, hosts
-        self.jinyun("down")
-        self.begin = time.monotonic()
-        self.up()
-        self.first_up = time.monotonic() - self.begin
-        super().__init__(args.instance, args.binary, args.port, args.management_port)
-
-    def words(self, *words):
-        return [self.args.binary, "--instance", self.args.instance, *words]
-
-    def jinyun(self, *words):
-        done = subprocess.run(self.words(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
-        expect(done.returncode == 0, "it failed", " ".join(words), done.stdout + done.stderr)
-
-    def up_words(self):
-        return self.words("up", "--hosts", self.hosts, "--port", str(self.args.port), "--management-port",
-                          str(self.args.management_port))
+class Cloud(Own):
+    """An instance of our own, with one institution, one project and one user. `first_up` is how long `up` took."""
 
     def up(self):
-        done = subprocess.run(self.up_words(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
-        expect(done.returncode == 0, "the instance does not come up", said=done.stdout + done.stderr)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind:
-            with contextlib.suppress(OSError), open(f"{self.state}/log", encoding="utf-8", errors="replace") as file:
-                say("--- the end of the instance's log", *file.read().splitlines()[-20:], "---", sep="\n")
-        self.jinyun("down")
-
-    def enter(self, user, first):
-        """Changes an initial password into the user's own; returns a token."""
-        status, token, answer = self.log_in(user | {"password": first}, (201, 401))
-        if status == 201:
-            user["password"] = first
-            return token
-        ident = answer["error"]["message"].rstrip(".").split()[-1]
-        self.http("POST", f"{user['auth_url']}/users/{ident}/password",
-                  {"user": {"password": user["password"], "original_password": first}})
-        return self.log_in(user)[1]
-
-    def administrator(self, name):
-        """Changes the initial password and gets the second factor; returns a token."""
-        with open(f"{self.state}/initial/{name}", encoding="utf-8") as file:
-            first = file.read().strip()
-        user = {"auth_url": f"{self.management}/identity/v3", "username": name, "user_domain_id": "default",
-                "system_scope": "all", "password": password()}
-        ident = self.log_in(user | {"password": first}, (401,))[2]["error"]["message"].rstrip(".").split()[-1]
-        self.http("POST", f"{user['auth_url']}/users/{ident}/password",
-                  {"user": {"password": user["password"], "original_password": first}})
-        administrator = Administrator(self, user)
-        administrator.enrol()
-        return administrator.token()
+        self.begin = time.monotonic()
+        super().up()
+        self.first_up = time.monotonic() - self.begin
 
     def found(self):
-        """A domain with its manager, a project without limits, a user; fills `user`, `project` and `token`."""
-        inner, outer = f"{self.management}/identity/v3", f"{self.tenants}/identity/v3"
-
-        def make(base, many, one, body, token):
-            return self.http("POST", f"{base}/{many}", {one: body}, token)[2][one]["id"]
-        sec = self.administrator("secadmin")
-        roles = {role["name"]: role["id"] for role in self.http("GET", f"{inner}/roles", token=sec)[2]["roles"]}
-        domain, first = make(inner, "domains", "domain", {"name": "bank"}, sec), password()
-        boss = {"auth_url": outer, "username": "boss", "user_domain_name": "bank", "domain_name": "bank",
-                "password": password()}
-        ident = make(inner, "users", "user", {"name": "boss", "domain_id": domain, "password": first}, sec)
-        self.http("PUT", f"{inner}/domains/{domain}/users/{ident}/roles/{roles['manager']}", token=sec)
-        by = self.enter(boss, first)
-        self.project = make(outer, "projects", "project", {"name": "payments", "domain_id": domain}, by)
-        self.user = {"auth_url": outer, "username": "ann", "user_domain_name": "bank", "project_name": "payments",
-                     "project_domain_name": "bank", "password": password()}
-        ident = make(outer, "users", "user", {"name": "ann", "domain_id": domain, "password": first}, by)
-        self.http("PUT", f"{outer}/projects/{self.project}/users/{ident}/roles/{roles['member']}", token=by)
-        system = self.administrator("sysadmin")
-        for item in self.http("GET", f"{inner}/registered_limits", token=system)[2]["registered_limits"]:
-            self.http("POST", f"{inner}/limits", {"limits": [{"project_id": self.project, "resource_limit": -1,
-                      "resource_name": item["resource_name"]}]}, system)
-        self.token = self.enter(self.user, first)
+        """A domain with its manager, a project without limits, a user; fills `bank`, `user`, `project` and `token`."""
+        self.bank = bank = Institution(self, "bank")
+        self.project = bank.project("payments")
+        ann = bank.person("ann", "member", self.project)
+        limits = "/identity/v3/limits"
+        for item in self.by("sysadmin", "GET", "/identity/v3/registered_limits").must()["registered_limits"]:
+            self.by("sysadmin", "POST", limits, {"limits": [{"project_id": self.project, "resource_limit": -1,
+                    "resource_name": item["resource_name"]}]}).must()
+        self.user = bank.entry(ann, project_name="payments", project_domain_name="bank")
+        self.token = self.log_in(self.user)[1]
         return self
 
-    def ask(self, method, path, body=None, ok=(200, 201, 202, 204)):
+    def call(self, method, path, body=None, ok=(200, 201, 202, 204)):
+        """A request of the user's, which must be granted: what was answered."""
         return self.http(method, self.tenants + path, body, self.token, ok)[2]
 
     def network(self, name, prefix):
-        network = self.ask("POST", "/network/v2.0/networks", {"network": {"name": name}})["network"]["id"]
-        self.ask("POST", "/network/v2.0/subnets", {"subnet": {"network_id": network, "ip_version": 4, "cidr": prefix}})
+        network = self.call("POST", "/network/v2.0/networks", {"network": {"name": name}})["network"]["id"]
+        self.call("POST", "/network/v2.0/subnets", {"subnet": {"network_id": network, "ip_version": 4, "cidr": prefix}})
         return network
 
     def group(self, name):
         body = {"security_group": {"name": name}}
-        return self.ask("POST", "/network/v2.0/security-groups", body)["security_group"]["id"]
+        return self.call("POST", "/network/v2.0/security-groups", body)["security_group"]["id"]
 
     def image(self, path, form):
-        made = self.ask("POST", "/image/v2/images", {"name": "guest", "disk_format": form, "container_format": "bare"})
+        made = self.call("POST", "/image/v2/images", {"name": "guest", "disk_format": form, "container_format": "bare"})
         connection = http.client.HTTPSConnection("127.0.0.1", self.args.port, context=self.tls, timeout=60)
         with open(path, "rb") as file:
             connection.request("PUT", f"/image/v2/images/{made['id']}/file", file,
@@ -160,7 +93,7 @@ class Cloud(Instance):
         return made["id"]
 
     def flavor(self, name):
-        found = self.ask("GET", "/compute/v2.1/flavors")["flavors"]
+        found = self.call("GET", "/compute/v2.1/flavors")["flavors"]
         return next(f["id"] for f in found if f["name"] == name)
 
     def family(self):
@@ -345,7 +278,7 @@ def with_servers(args, cloud, auth, post, get, networks):
         def look():
             found, query = 0, "?limit=1000&status=ACTIVE"
             while query:
-                page = cloud.ask("GET", "/compute/v2.1/servers" + query)
+                page = cloud.call("GET", "/compute/v2.1/servers" + query)
                 found += len(page["servers"])
                 link = page.get("servers_links", [])
                 query = "?" + link[0]["href"].partition("?")[2] if link else ""
@@ -364,9 +297,9 @@ def with_servers(args, cloud, auth, post, get, networks):
         load(cloud, f"GET /v3/auth/tokens (validate), {count} servers", clients, args.count,
              get("/identity/v3/auth/tokens", auth | {"X-Subject-Token": cloud.token}))
     # The same number with a port each; the ones without go first.
-    for page in iter(lambda: cloud.ask("GET", "/compute/v2.1/servers?limit=1000")["servers"], []):
+    for page in iter(lambda: cloud.call("GET", "/compute/v2.1/servers?limit=1000")["servers"], []):
         for server in page:
-            cloud.ask("DELETE", f"/compute/v2.1/servers/{server['id']}", ok=(204, 404))
+            cloud.call("DELETE", f"/compute/v2.1/servers/{server['id']}", ok=(204, 404))
         time.sleep(2)
     load(cloud, "POST /v2.1/servers, one port", 8, count, made([{"uuid": net}]))
     active(count)
@@ -400,7 +333,7 @@ def start(args):
     ups, firsts = [], []
     for _ in range(args.runs):
         with Cloud(args, "simulated") as cloud:
-            cloud.administrator("secadmin")
+            cloud.administrator("secadmin").token()
             firsts.append(time.monotonic() - cloud.begin)
             ups.append(cloud.first_up)
     figures("first start ever, `up` returns", ups)
@@ -416,7 +349,8 @@ def start(args):
             for _ in range(args.runs):
                 cloud.jinyun("stop")
                 begin = time.monotonic()
-                with subprocess.Popen(cloud.up_words(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
+                with subprocess.Popen(cloud.words(*cloud.up_words()), stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL):
                     token(cloud, cloud.user)
                     times.append(time.monotonic() - begin)
             figures(f"hosts {hosts}: a login by itself", login)
@@ -497,7 +431,7 @@ def servers(args):
         def server(name):
             """Seconds until the answer, until QEMU is started, until SSH answers; the guest's uptime by then."""
             begin = time.monotonic()
-            ident = cloud.ask("POST", "/compute/v2.1/servers", {"server": {"name": name, "imageRef": image,
+            ident = cloud.call("POST", "/compute/v2.1/servers", {"server": {"name": name, "imageRef": image,
                               "flavorRef": tiny, "networks": [{"uuid": net}]}})["server"]["id"]
             answered, console = time.monotonic() - begin, f"{guests}/{ident}/console.log"
             until("QEMU is started", 120, lambda: os.path.exists(console), 0.002)
@@ -505,9 +439,9 @@ def servers(args):
             return ident, answered, started, *speaks(console, begin)
         own = lambda: sum(cpu(pid) for word, pid in cloud.family().items() if word != "supervise")
         first = server("lender")[0]
-        cloud.ask("POST", f"/compute/v2.1/servers/{first}/action", {"os-stop": None})
+        cloud.call("POST", f"/compute/v2.1/servers/{first}/action", {"os-stop": None})
         until("the lender is off", 60, lambda: first not in cloud.guests())
-        port = cloud.ask("GET", f"/compute/v2.1/servers/{first}/os-interface")["interfaceAttachments"][0]
+        port = cloud.call("GET", f"/compute/v2.1/servers/{first}/os-interface")["interfaceAttachments"][0]
         space = cloud.spaces("n")[0]
         links = json.loads(subprocess.run(["ip", "-n", space, "-j", "link"], check=True, capture_output=True).stdout)
         tap = next(link["ifname"] for link in links if link["ifname"] != "lo")
@@ -520,7 +454,7 @@ def servers(args):
             ident, *took = server(f"server-{pair}")
             used.append(own() - before)
             api.append(took)
-            cloud.ask("DELETE", f"/compute/v2.1/servers/{ident}")
+            cloud.call("DELETE", f"/compute/v2.1/servers/{ident}")
             until("the server is gone", 60, lambda: not cloud.guests() and ident not in os.listdir(guests))
             time.sleep(1)
             hand.append(by_hand(args, where, space, tap, port["mac_addr"]))

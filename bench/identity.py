@@ -37,6 +37,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[0] = os.path.join(os.path.dirname(HERE), "tests")
 
 import http.client  # noqa: E402
+from accounts import password  # noqa: E402
 from cloud import Failed, expect, parent, processes, until  # noqa: E402
 
 
@@ -183,8 +184,8 @@ class Keystone:
     it: fernet tokens, bcrypt with twelve rounds."""
 
     def __init__(self, memcached):
-        self.memcached, self.running, self.password = memcached, [], bench.password()
-        self.secret = bench.password()
+        self.memcached, self.running, self.password = memcached, [], password()
+        self.secret = password()
         self.ids = {}
 
     def __enter__(self):
@@ -310,7 +311,7 @@ key_repository = {self.dir}/credential
                       self.plain.ask("GET", "/roles", token=self.admin)[1]["roles"]}
         self.domain = make("domains", "domain", {"name": "bank"})
         self.project = make("projects", "project", {"name": "payments", "domain_id": self.domain})
-        secret = bench.password()
+        secret = password()
         ann = make("users", "user", {"name": "ann", "domain_id": self.domain, "password": secret})
         self.plain.ask("PUT", f"/projects/{self.project}/users/{ann}/roles/{self.roles['member']}", token=self.admin)
         self.user = {"username": "ann", "password": secret, "user_domain_name": "bank", "project_name": "payments"}
@@ -355,16 +356,11 @@ print(json.dumps({"user": users[0], "project": projects[0]}))
 
 
 class Own(bench.Cloud):
-    """An instance whose people's tokens are kept."""
+    """An instance that can be filled and measured like another."""
 
-    def __init__(self, *args):
-        self.tokens = {}
-        super().__init__(*args)
-
-    def enter(self, user, first):
-        token = super().enter(user, first)
-        self.tokens[user["username"]] = token
-        return token
+    def by_boss(self):
+        """A token of the institution's manager."""
+        return self.bank.boss.token(self.bank.scope)
 
     def server(self):
         with open(f"{self.run_dir}/supervisor.pid", encoding="ascii") as file:
@@ -372,7 +368,7 @@ class Own(bench.Cloud):
 
     def populate(self, server, plan):
         """Through the API, by the institution's manager, on eight connections."""
-        by = self.tokens["boss"]
+        by = self.by_boss()
         roles = {r["name"]: r["id"] for r in server.ask("GET", "/roles", token=by)[1]["roles"]}
         domain = next(d["id"] for d in server.ask("GET", "/auth/domains", token=by)[1]["domains"])
 
@@ -525,7 +521,7 @@ def lists(args, own, cloud, keystone):
         f"Jinyun by {sum(plan[k] if isinstance(plan[k], int) else len(plan[k]) for k in plan)} requests within "
         f"{took:.0f} s, in Keystone's tables directly.\n")
     say(LISTS)
-    by = cloud.tokens["boss"]
+    by = cloud.by_boss()
     asked = [("of one user", "&user.id={user}", 400, 20), ("of one project", "&scope.project.id={project}", 400, 20),
              ("of one role", "&role.id={role}", 20, 3), ("of one institution", "", 10, 1)]
     for name, query, often, seldom in asked:

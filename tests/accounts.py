@@ -134,9 +134,12 @@ class Own(Instance):
         expect(done.returncode == 0, "it failed", " ".join(words), done.stdout + done.stderr)
         return done.stdout
 
+    def up_words(self):
+        return ("up", "--hosts", self.hosts, "--port", str(self.args.port), "--management-port",
+                str(self.args.management_port))
+
     def up(self):
-        self.jinyun("up", "--hosts", self.hosts, "--port", str(self.args.port), "--management-port",
-                    str(self.args.management_port))
+        self.jinyun(*self.up_words())
 
     # Requests ----------------------------------------------------------------------------------------------------
 

@@ -85,7 +85,11 @@ fn measure(name: &str, registry: &Registry, access: &Access, about: usize) {
     let now = Time(1_770_000_000 * Time::SECOND);
     let mut asked = Command::new("bench:thing:delete", actor, "req-0123456789abcdef");
     asked.source = Some("10.1.2.3".into());
-    asked.via = Via { methods: vec!["password".into(), "totp".into()], issued: Some(now) };
+    asked.via = Via {
+        methods: vec!["password".into(), "totp".into()],
+        issued: Some(now),
+        delegated: false,
+    };
     let object = Object {
         what: Some((Kind("thing"), "x".into())),
         domain: Some("bank".into()),

@@ -315,10 +315,11 @@ fn answer(ask: Ask, desk: &Desk, net: &Mutex<Net>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jinyun_testdb::Dir;
 
     #[test]
     fn a_document_survives_and_a_damaged_one_is_none() {
-        let dir = std::env::temp_dir().join(format!("jy-agent-want-{}", std::process::id()));
+        let dir = Dir::new("agent-want");
         files::private_dir(&dir).unwrap();
         let path = dir.join("want.json");
         assert_eq!(load(&path), None);
@@ -330,17 +331,15 @@ mod tests {
         assert_eq!(load(&path), Some(want));
         std::fs::write(&path, b"{\"generation\": 5").unwrap();
         assert_eq!(load(&path), None);
-        files::remove_dir(&dir).unwrap();
     }
 
     #[test]
     fn one_agent_for_one_state_directory() {
-        let dir = std::env::temp_dir().join(format!("jy-agent-lock-{}", std::process::id()));
+        let dir = Dir::new("agent-lock");
         files::private_dir(&dir).unwrap();
         let first = lock(&dir).unwrap();
         assert!(matches!(lock(&dir), Err(AgentError::Refused(_))));
         drop(first);
         lock(&dir).unwrap();
-        files::remove_dir(&dir).unwrap();
     }
 }

@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_told_apart_from_what_cannot_be_read() {
-        let dir = std::env::temp_dir().join(format!("jy-survey-{}", std::process::id()));
+        let dir = jinyun_testdb::Dir::new("survey");
         files::private_dir(&dir).unwrap();
         std::fs::write(dir.join("a"), "2\n").unwrap();
         assert_eq!(setting(&dir.join("a")), Ok(Some("2".to_owned())));
@@ -348,7 +348,6 @@ mod tests {
             state_of(&dir).map(|s| (s.mode, s.directory)),
             Ok((0o700, true))
         );
-        files::remove_dir(&dir).unwrap();
     }
 
     #[test]

@@ -1,15 +1,22 @@
-//! The words that everything else is written in: ids, time, secrets, randomness, errors.
+//! The words that everything else is written in: ids, time, the calendar, networks, secrets, randomness,
+//! errors.
 //!
 //! Nothing here does IO. Time and randomness are values and traits, so that a simulation can hold
 //! the clock and the dice: no other crate of the kernel or the services reads either by itself.
 
 mod error;
+pub mod hours;
 mod id;
+mod net;
+mod period;
 mod secret;
 mod time;
 
 pub use error::{Fault, Refusal, Refused};
+pub use hours::{Weekday, Window};
 pub use id::{Entropy, Id, Kind, OsEntropy, SeedEntropy};
+pub use net::Net;
+pub use period::{Day, Every, Period};
 pub use secret::Secret;
 pub use time::Time;
 

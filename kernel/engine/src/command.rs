@@ -2,7 +2,7 @@
 
 use jinyun_base::{Fault, Id, Refusal, Secret, Time};
 use jinyun_journal::Effect;
-use jinyun_policy::Actor;
+use jinyun_policy::{Actor, Object};
 use jinyun_store::{Row, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,6 +18,10 @@ pub struct Via {
     /// When its bearer proved it; none if that is not known.
     #[serde(default)]
     pub issued: Option<Time>,
+    /// It was made from what somebody passed on (an application credential, a trust, keys of a
+    /// program), and not by a sign-in of one's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delegated: bool,
 }
 
 impl Via {
@@ -144,13 +148,13 @@ pub struct StatusReport {
 pub enum Job {
     /// Run a command.
     Command(Box<Command>),
-    /// Remember that something was shown under an institution's consent. A read needs no entry;
-    /// one that the institution had to allow does.
+    /// Remember that something was shown under an institution's consent, if that stands when this
+    /// job's turn comes. A read needs no entry; one that the institution had to allow does.
     Shown {
-        /// What was asked, with the consent's id.
+        /// What was asked.
         command: Box<Command>,
-        /// Whose journal it stands in.
-        institution: Id,
+        /// What was looked at. The entry stands in its institution's journal.
+        object: Box<Object>,
     },
     /// Remember a refusal that was decided elsewhere (a read, a login, a malformed request).
     Refused {

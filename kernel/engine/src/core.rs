@@ -105,7 +105,7 @@ impl Core {
         self.writer.begin()?;
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
-            answers.push(match self.job(job.clone(), now) {
+            answers.push(match self.job(job.clone(), None, now) {
                 Err(Failure::Fault(fault)) => return Err(fault),
                 other => other,
             });
@@ -114,15 +114,14 @@ impl Core {
         Ok(answers)
     }
 
-    fn job(&mut self, job: Job, now: Time) -> Result<Answer, Failure> {
+    /// Does one job. `home` is the institution whose decision has started it: that one knows of the
+    /// thing already, so a refusal is no secret from it.
+    fn job(&mut self, job: Job, home: Option<&Id>, now: Time) -> Result<Answer, Failure> {
         match job {
-            Job::Command(command) => self.command(*command, now),
-            Job::Shown { command, institution } => {
-                let draft = draft(&command, institution, "done", now);
-                Ok(Answer { entry: self.writer.append(draft)?.number, ..Answer::default() })
-            }
+            Job::Command(command) => self.command(*command, home, now),
+            Job::Shown { command, object } => self.shown(&command, &object, now),
             Job::Refused { command, refusal } => {
-                let institution = command.actor.domain.clone();
+                let institution = home.unwrap_or(&command.actor.domain).clone();
                 self.refused(&command, institution, refusal, now)
             }
             Job::Status(report) => self.status(report, now),
@@ -135,9 +134,34 @@ impl Core {
         }
     }
 
-    fn command(&mut self, command: Command, now: Time) -> Result<Answer, Failure> {
+    /// A look under a consent: on record if the consent stands at this moment, else refused. It was
+    /// judged when it was asked, and the consent may have ended while this job waited.
+    fn shown(&mut self, command: &Command, object: &Object, now: Time)
+        -> Result<Answer, Failure> {
+        let registry = Arc::clone(&self.registry);
+        let judged = self.decide(command, object, now).and_then(|permit| {
+            registry.narrow(command, object, None)?;
+            Ok(permit)
+        });
+        let actors = command.actor.domain.clone();
+        match judged {
+            Ok(permit) => {
+                let institution = object.domain.clone().unwrap_or(actors);
+                let mut draft = draft(command, institution, "done", now);
+                if let Some(consent) = permit.consent() {
+                    under(&mut draft, consent);
+                }
+                Ok(Answer { entry: self.writer.append(draft)?.number, ..Answer::default() })
+            }
+            Err(Failure::Refused(refusal)) => self.refused(command, actors, refusal, now),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn command(&mut self, command: Command, home: Option<&Id>, now: Time)
+        -> Result<Answer, Failure> {
         self.writer.savepoint()?;
-        let mut institution = command.actor.domain.clone();
+        let mut institution = home.unwrap_or(&command.actor.domain).clone();
         let came = match self.attempt(&command, &mut institution, now) {
             Ok(Done { need: Some(need), permit, .. }) => self.wait(&command, permit, need, now),
             came => came,
@@ -156,6 +180,7 @@ impl Core {
     fn record(&mut self, command: &Command, institution: Id, done: Done, now: Time)
         -> Result<Answer, Failure> {
         let Done { mut answer, note, permit, follow, waits, .. } = done;
+        let home = institution.clone();
         let outcome = if waits.is_some() { "waiting" } else { "done" };
         let mut draft = draft(command, institution, outcome, now);
         draft.effects = answer.effects.clone();
@@ -171,7 +196,7 @@ impl Core {
         self.writer.release()?;
         self.changed.extend(answer.effects.iter().cloned());
         if let Some(follow) = follow {
-            self.follow(*follow, now)?;
+            self.follow(*follow, &home, now)?;
         }
         match waits {
             None => Ok(answer),
@@ -184,11 +209,11 @@ impl Core {
 
     /// Runs what a command has started, and the command that keeps what came of it. All of that is
     /// one transaction with the command itself: a kill in between leaves none of the three.
-    fn follow(&mut self, follow: Follow, now: Time) -> Result<(), Failure> {
+    fn follow(&mut self, follow: Follow, home: &Id, now: Time) -> Result<(), Failure> {
         let Follow { job, mut report } = follow;
         let mut words = Map::new();
         words.insert("entry".into(), self.writer.next_number().into());
-        match self.job(job, now) {
+        match self.job(job, Some(home), now) {
             Ok(answer) => {
                 let told = answer.value.get("id").and_then(Value::as_str).map(String::from);
                 if let Some(id) = answer.row.map(|r| r.id.to_string()).or(told) {
@@ -204,7 +229,7 @@ impl Core {
         if let Some(args) = report.args.as_object_mut() {
             args.extend(words);
         }
-        match self.command(report, now) {
+        match self.command(report, None, now) {
             Ok(_) => Ok(()),
             Err(Failure::Refused(r)) => {
                 Err(Fault::new(format!("what came of a command could not be kept: {r}")).into())
@@ -298,13 +323,7 @@ impl Core {
             },
         };
         let object = self.object(command, target.as_ref())?;
-        let permit = match registry.policy.decide(&command.actor, &command.action, &object) {
-            Ok(permit) => permit,
-            Err(plain) => {
-                let view = &mut View::new(&mut self.writer.db);
-                registry.under_consent(view, command, &object, Some(now), plain)?
-            }
-        };
+        let permit = self.decide(command, &object, now)?;
         // From here on the actor may know of the thing: its institution keeps the entry.
         if let Some(domain) = &object.domain {
             *institution = domain.clone();
@@ -319,6 +338,18 @@ impl Core {
         }
         answer.effects = effects;
         Ok(Done { answer, note, permit, follow, need, waits: None })
+    }
+
+    /// May it be done, by a rule as it is or under a consent that stands now?
+    fn decide(&mut self, command: &Command, object: &Object, now: Time)
+        -> Result<Permit, Failure> {
+        match self.registry.policy.decide(&command.actor, &command.action, object) {
+            Ok(permit) => Ok(permit),
+            Err(plain) => {
+                let view = &mut View::new(&mut self.writer.db);
+                self.registry.under_consent(view, command, object, Some(now), plain)
+            }
+        }
     }
 
     fn object(&self, command: &Command, target: Option<&Stored>) -> Result<Object, Fault> {

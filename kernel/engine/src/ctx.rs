@@ -180,29 +180,38 @@ impl Ctx<'_> {
             return Ok(row);
         }
         R::keep(&have, &mut View::new(&mut self.writer.db))?;
-        for (kind, user, role, cascade) in self.writer.db.linked_from(R::KIND.0, id)? {
-            if !cascade {
-                return Err(Refusal::conflict(format!(
-                    "{} {id} is in use: {kind} {user} uses it as its {role}", R::KIND
-                )).into());
-            }
-            let registry = self.registry;
+        let users = self.writer.db.linked_from(R::KIND.0, id)?;
+        if let Some((kind, user, role, _)) = users.iter().find(|(.., cascade)| !cascade) {
+            return Err(Refusal::conflict(format!(
+                "{} {id} is in use: {kind} {user} uses it as its {role}", R::KIND
+            )).into());
+        }
+        if !R::LIVE {
+            self.cascade(users)?;
+            self.drop_row(&row)?;
+            return Ok(row);
+        }
+        let generation = have.generation + 1;
+        let marked = self.row::<R>(&at, &have.spec, generation, have.created, Some(self.now))?;
+        if self.writer.put(&marked, have.generation)? == PutOutcome::Stale {
+            return Err(Fault::new("a row changed inside a transaction").into());
+        }
+        self.writer.nudge(R::KIND.0, id, self.now, 0)?;
+        self.effects.push(effect(&marked)?);
+        let old = self.before::<R>(&have.spec)?;
+        self.changed(&marked, old, false)?;
+        // After the mark: what goes only with this sees that this goes.
+        self.cascade(users)?;
+        Ok(marked)
+    }
+
+    /// Deletes what goes with a thing.
+    fn cascade(&mut self, users: Vec<(String, Id, String, bool)>) -> Result<(), Failure> {
+        let registry = self.registry;
+        for (kind, user, ..) in users {
             registry.kind(&kind)?.delete(self, &user)?;
         }
-        if R::LIVE {
-            let generation = have.generation + 1;
-            let marked = self.row::<R>(&at, &have.spec, generation, have.created, Some(self.now))?;
-            if self.writer.put(&marked, have.generation)? == PutOutcome::Stale {
-                return Err(Fault::new("a row changed inside a transaction").into());
-            }
-            self.writer.nudge(R::KIND.0, id, self.now, 0)?;
-            self.effects.push(effect(&marked)?);
-            let old = self.before::<R>(&have.spec)?;
-            self.changed(&marked, old, false)?;
-            return Ok(marked);
-        }
-        self.drop_row(&row)?;
-        Ok(row)
+        Ok(())
     }
 
     /// Deletes a resource by the name of its kind.

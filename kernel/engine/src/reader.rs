@@ -8,7 +8,7 @@ use crate::registry::Registry;
 use crate::resource::{Have, Resource};
 use crate::view::View;
 use jinyun_base::{Fault, Id, Refusal, Refused};
-use jinyun_policy::{Actor, Object, Permit};
+use jinyun_policy::{Actor, Object};
 use jinyun_store::{Config, Db, Query};
 use std::sync::{Arc, Mutex};
 
@@ -61,16 +61,15 @@ impl Reader {
         if registry.approver.is_none() || !registry.policy.wants_consent(&asked.actor, &asked.action) {
             return Err(self.deny(asked, plain));
         }
-        let permit = self.lend(|db| {
+        let judged = self.lend(|db| {
             match registry.under_consent(&mut View::new(db), asked, object, None, plain) {
                 Err(Failure::Fault(fault)) => Err(fault),
                 Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
-                Ok(permit) => Ok(Ok(permit)),
+                Ok(_) => Ok(Ok(())),
             }
         })?;
-        let permit = permit.and_then(|p| registry.narrow(asked, object, None).map(|()| p));
-        match permit {
-            Ok(permit) => self.shown(asked, object, &permit),
+        match judged.and_then(|()| registry.narrow(asked, object, None)) {
+            Ok(()) => self.shown(asked, object),
             Err(refusal) => Err(self.deny(asked, refusal)),
         }
     }
@@ -83,12 +82,11 @@ impl Reader {
             && registry.narrow(asked, object, None).is_ok()
     }
 
-    /// What is shown under a consent stands in the institution's own journal before it is shown.
-    fn shown(&self, asked: &Command, object: &Object, permit: &Permit) -> Result<(), Failure> {
-        let mut command = Box::new(asked.clone());
-        command.approval = permit.consent().map(ToString::to_string);
-        let institution = object.domain.clone().unwrap_or_else(|| asked.actor.domain.clone());
-        self.handle.clone().submit(Job::Shown { command, institution }).map(drop)
+    /// What is shown under a consent stands in the institution's own journal before it is shown. The
+    /// writer judges once more: a consent that was revoked in between has no use behind its end.
+    fn shown(&self, asked: &Command, object: &Object) -> Result<(), Failure> {
+        let (command, object) = (Box::new(asked.clone()), Box::new(object.clone()));
+        self.handle.clone().submit(Job::Shown { command, object }).map(drop)
     }
 
     /// Journals a refusal and returns it.

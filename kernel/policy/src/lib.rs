@@ -12,6 +12,10 @@
 //! What an institution itself forbids is no part of this: it is asked after a decision, can refuse
 //! and nothing else, and so never has to be thought of when a rule is read.
 
+mod pattern;
+
+pub use pattern::Pattern;
+
 use jinyun_base::{Id, Kind, Refusal, Refused};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;

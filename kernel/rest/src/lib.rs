@@ -29,6 +29,15 @@ pub struct Cloud {
     pub handle: Handle,
 }
 
+/// By which listener a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The management network's.
+    Management,
+    /// The tenants': the provider's staff has no place there.
+    Tenants,
+}
+
 /// One request, parsed and authenticated.
 pub struct Call<'a> {
     /// The records.
@@ -37,6 +46,8 @@ pub struct Call<'a> {
     pub actor: &'a Actor,
     /// The token that they ask with.
     pub via: Via,
+    /// The listener.
+    pub door: Door,
     /// Values of the path's parameters, by name.
     pub path: Vec<(&'static str, String)>,
     /// The query string, decoded, in order.

@@ -1,6 +1,6 @@
 //! Reading a JSON object from outside: every wrong member is refused by its name.
 
-use jinyun_base::Refusal;
+use jinyun_base::{Refusal, Weekday, Window, hours};
 use jinyun_engine::Failure;
 use serde_json::{Map, Value};
 
@@ -135,6 +135,25 @@ impl<'a> Words<'a> {
             Some(Value::Object(members)) => Ok(Some(Words::new(name, members))),
             Some(_) => Err(self.wrong(name, "an object")),
         }
+    }
+
+    /// Hours on days of the week, which these members are.
+    pub fn window(&self) -> Result<Window, Failure> {
+        self.only(&["days", "from", "to"])?;
+        let mut days = Vec::new();
+        for name in self.texts("days")?.unwrap_or_default() {
+            let say = || Refusal::invalid("days", "must be among mon, tue, wed, thu, fri, sat, sun");
+            let day = Weekday::read(&name).ok_or_else(say)?;
+            if !days.contains(&day) {
+                days.push(day);
+            }
+        }
+        let at = |name: &'static str| -> Result<i64, Failure> {
+            let text = self.need(name)?;
+            let say = || Refusal::invalid(name, "must be a time of day in UTC+8, like 22:30");
+            Ok(hours::minute(&text).ok_or_else(say)?)
+        };
+        Ok(Window { days, from: at("from")?, to: at("to")? })
     }
 
     /// Names of all members.

@@ -1,8 +1,13 @@
-//! A PostgreSQL of the tests' own: made in a temporary directory, reached by a private socket,
-//! ended and removed when the process that asked for it ends its guard.
+//! What tests put on this machine and take away again: directories, and a PostgreSQL of their own,
+//! made in a temporary directory, reached by a private socket, ended and removed when the process
+//! that asked for it ends its guard.
 //!
 //! For tests only. Debian's `postgresql-15` must be installed; it refuses to run as root, so for
 //! root it runs as the unprivileged user `postgres` that the package made.
+
+mod dir;
+
+pub use dir::Dir;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,9 +16,10 @@ use std::sync::Mutex;
 
 /// A running server; dropping it ends and removes it.
 pub struct Server {
-    dir: PathBuf,
     child: Child,
     number: Mutex<u32>,
+    /// Removed after the server has ended.
+    dir: Dir,
 }
 
 fn bin() -> Option<PathBuf> {
@@ -33,18 +39,6 @@ fn command(bin: &Path, name: &str) -> Command {
     }
 }
 
-/// A scratch directory that anybody may enter.
-fn scratch() -> PathBuf {
-    let base = std::env::temp_dir();
-    for n in 0.. {
-        let dir = base.join(format!("jypg-{}-{n}", std::process::id()));
-        if std::fs::create_dir(&dir).is_ok() {
-            return dir;
-        }
-    }
-    base
-}
-
 impl Server {
     /// Starts a server. `None`, with a sentence on stderr, where PostgreSQL is not installed.
     pub fn start() -> Option<Server> {
@@ -52,22 +46,22 @@ impl Server {
             let _ = writeln!(std::io::stderr(), "PostgreSQL is not installed (postgresql-15)");
             return None;
         };
-        let dir = scratch();
+        let dir = Dir::new("pg");
         // SAFETY: getuid cannot fail and has no preconditions.
         if unsafe { libc::getuid() } == 0 {
-            run(Command::new("chown").arg("postgres:").arg(&dir));
+            run(Command::new("chown").arg("postgres:").arg(&*dir));
         }
         let data = dir.join("data");
         run(command(&bin, "initdb").args(["-A", "trust", "-N", "-E", "UTF8", "--locale=C", "-D"])
             .arg(&data).current_dir("/"));
-        let child = command(&bin, "postgres").arg("-D").arg(&data).arg("-k").arg(&dir)
+        let child = command(&bin, "postgres").arg("-D").arg(&data).arg("-k").arg(&*dir)
             .args(["-c", "listen_addresses=", "-c", "max_connections=200"])
             .current_dir("/").stdout(Stdio::null()).stderr(Stdio::null()).spawn()
             .expect("start postgres");
-        let server = Server { dir, child, number: Mutex::new(0) };
+        let server = Server { child, number: Mutex::new(0), dir };
         let ready = || {
             command(&bin, "psql").args(["-d", "postgres", "-tAc", "select 1", "-h"])
-                .arg(&server.dir).current_dir("/").stderr(Stdio::null()).output()
+                .arg(&*server.dir).current_dir("/").stderr(Stdio::null()).output()
                 .is_ok_and(|o| o.status.success())
         };
         for _ in 0..400 {
@@ -99,6 +93,5 @@ impl Drop for Server {
         // SAFETY: the pid is our own child's, which has not been waited for.
         unsafe { libc::kill(self.child.id() as i32, libc::SIGINT) };
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }

@@ -242,8 +242,8 @@ impl Book {
 mod tests {
     use super::*;
     use crate::condition::Conditions;
-    use crate::pattern::Pattern;
     use jinyun_base::Time;
+    use jinyun_policy::Pattern;
 
     fn statement(effect: Effect, who: People, actions: &[&str]) -> StatementSpec {
         StatementSpec {

@@ -7,10 +7,9 @@
 //! fresh sign-in, which everybody can get, and for a statement from the address that it was written
 //! from. Looked at on the rows as the command leaves them, so no way around it has to be thought of.
 
-use crate::condition::Net;
 use crate::pattern::never;
 use crate::statement::{Effect, People, Statement, StatementSpec, Target};
-use jinyun_base::{Fault, Id, Refusal, Time};
+use jinyun_base::{Fault, Id, Net, Refusal, Time};
 use jinyun_engine::{Command, Ctx, Failure, Query, Registry, View};
 use jinyun_identity::{Assignment, Grant, Membership, Scoped, User};
 use jinyun_policy::{Role, Who};

@@ -29,7 +29,6 @@ mod usage;
 pub use access::{Access, Clock, Profiles};
 pub use condition::Conditions;
 pub use guardrail::{Guardrail, Profile, Violation, guardrails, violations};
-pub use pattern::Pattern;
 pub use rest::routes;
 pub use statement::{Effect, People, Statement, StatementSpec, Target};
 

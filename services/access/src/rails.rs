@@ -145,12 +145,12 @@ pub(crate) fn environment_tag_required(_: &mut View<'_>, kind: &str, spec: &Valu
 mod tests {
     use super::*;
     use jinyun_store::{Config, Db};
+    use jinyun_testdb::Dir;
     use serde_json::json;
 
     #[test]
     fn rules_are_judged_by_what_they_let_in() {
-        let dir = std::env::temp_dir().join(format!("jyrails-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = Dir::new("rails");
         let path = dir.join("state.db");
         let mut db = Db::open(&Config::Sqlite { path, durable: false }).unwrap();
         let rule = |more: Value| {
@@ -203,6 +203,5 @@ mod tests {
                 });
             assert_eq!(got, want, "{what}");
         }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

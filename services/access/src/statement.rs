@@ -8,14 +8,14 @@
 
 use crate::condition::Conditions;
 use crate::keepers;
-use crate::pattern::Pattern;
+use crate::pattern::catches;
 use crate::{read, target};
 use jinyun_base::{Fault, Id, Kind, Refusal, Refused, check_name};
 use jinyun_engine::{
     Claim, Command, Ctx, Failure, Link, OnDelete, Place, Query, Resource, View,
 };
 use jinyun_identity::{Group, Project, User};
-use jinyun_policy::Role;
+use jinyun_policy::{Pattern, Role};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -212,7 +212,7 @@ impl Resource for Statement {
 fn known(ctx: &mut Ctx<'_>, spec: &StatementSpec) -> Result<(), Failure> {
     for pattern in &spec.actions {
         pattern.check("actions")?;
-        if !pattern.catches(ctx.registry()) {
+        if !catches(pattern, ctx.registry()) {
             let say = format!("hold {}, which is no operation that could be narrowed",
                 pattern.as_str());
             return Err(Refusal::invalid("actions", say).into());

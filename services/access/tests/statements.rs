@@ -35,7 +35,7 @@ impl World {
         command.source = try_.source.map(String::from);
         let issued = Some(self.now().plus_seconds(-try_.old));
         let methods = try_.methods.iter().map(ToString::to_string).collect();
-        command.via = Via { methods, issued };
+        command.via = Via { methods, issued, delegated: false };
         let word = |failure: Failure| match failure {
             Failure::Refused(refusal) => refusal.code(),
             Failure::Fault(fault) => panic!("{fault}"),
@@ -420,8 +420,7 @@ fn statements_survive_a_restart_and_their_institution() {
     // The journal makes the same rows.
     let mut db = jinyun_store::Db::open(&w.config).unwrap();
     let entries = db.entries(0, u64::MAX >> 1).unwrap();
-    let dir = std::env::temp_dir().join(format!("jyaccess-replay-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
+    let dir = jinyun_testdb::Dir::new("access-replay");
     let empty = jinyun_store::Config::Sqlite { path: dir.join("r.db"), durable: false };
     let mut copy = Writer::open(&empty, "replay").unwrap();
     replay(entries.into_iter(), &w.registry, &mut copy).unwrap();
@@ -429,7 +428,6 @@ fn statements_survive_a_restart_and_their_institution() {
         .unwrap().into_iter().map(|s| s.row).collect::<Vec<_>>();
     assert_eq!(rows(&mut copy.db), rows(&mut db));
     assert_eq!(rows(&mut db).len(), 1);
-    std::fs::remove_dir_all(&dir).unwrap();
     let all = w.cloud.reader.view(|v| v.list::<Statement>(&Query::default())).unwrap();
     assert_eq!(all[0].domain, Id::new("bank"));
 }

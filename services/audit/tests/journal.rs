@@ -13,7 +13,7 @@ use jinyun_journal::merkle::{Hash, consistent, inclusion_root};
 use jinyun_journal::{Checkpoint, HashKind, Note};
 use jinyun_kms::Kms;
 use jinyun_policy::{Actor, ActorKind, Duty, Role, Rule, Scope, Who};
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_store::{Config, Writer};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -143,6 +143,7 @@ impl World {
         }).collect();
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud, actor, path: params, query, body: Value::Null,
             request: "req-ask".into(), source: Some("192.0.2.1".into()),
             base: "https://cloud/journal".into(), version: None, token: None,

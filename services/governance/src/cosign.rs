@@ -8,12 +8,15 @@
 //! there were two histories, or a forged note: that is refused, and is an entry of its own.
 //!
 //! Lines are plain signatures of the checkpoint's text, as the platform's own are, so that one
-//! verifier judges both. C2SP's `cosignature/v1` (with a time of the witness's own) is not offered.
+//! verifier judges both. A timestamp authority is a witness too: it has no key here but its root's
+//! certificate, and its line holds a token (RFC 3161) over the note as the platform signed it.
+//! C2SP's `cosignature/v1` (with a time of the witness's own) is not offered.
 
 use crate::{check_title, domain_of, home, own, read, target};
 use jinyun_base::{Fault, Id, Kind, Refusal};
 use jinyun_engine::{Claim, Command, Ctx, Failure, Link, Place, Query, Resource, View};
 use jinyun_journal::{Checkpoint, Key, Note};
+use jinyun_timestamp::{Authority, stamped};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,7 +46,7 @@ pub struct Witness;
 pub struct WitnessSpec {
     /// The name of its key, as in signature lines.
     pub name: String,
-    /// The key, as a line of a keys file.
+    /// The key, as a line of a keys file; of a timestamp authority its root's certificate.
     pub key: String,
     /// Whose key it is.
     pub who: String,
@@ -55,10 +58,40 @@ pub struct WitnessSpec {
     pub retired: bool,
 }
 
+/// What of a note is a witness's.
+pub(crate) struct Part {
+    /// The note with the witness's line at its end; in front of a timestamp stands the platform's,
+    /// which it covers.
+    pub note: Note,
+    /// When, microseconds since 1970, if it is a timestamp.
+    pub time: Option<i64>,
+}
+
 impl WitnessSpec {
-    /// Its key.
+    /// Its key; a timestamp authority has none.
     pub fn key(&self) -> Option<Key> {
         Key::read_all(&self.key).ok()?.pop()
+    }
+
+    /// The timestamp authority, if it is one.
+    pub fn authority(&self) -> Option<Authority> {
+        Authority::read(&self.key)
+    }
+
+    /// What of a note is this witness's and good; says what is wrong with a timestamp of its.
+    pub(crate) fn part(&self, note: &Note) -> Result<Option<Part>, String> {
+        let Some(authority) = self.authority() else {
+            let signed = self.key().and_then(|key| by(note, &key));
+            return Ok(signed.map(|note| Part { note, time: None }));
+        };
+        let Some(line) = note.signatures.iter().find(|line| authority.claims(line)) else {
+            return Ok(None);
+        };
+        let time = Some(authority.judge(note, line)?.time);
+        Ok(stamped(note).map(|mut note| {
+            note.signatures.push(line.clone());
+            Part { note, time }
+        }))
     }
 }
 
@@ -112,12 +145,22 @@ pub(crate) fn register(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fa
     let NewWitness { key, who, role } = read(command, "witness")?;
     let domain = domain_of(ctx, command);
     own(ctx, &domain)?;
-    let read = Key::read_all(&key).ok().filter(|keys| keys.len() == 1).and_then(|mut k| k.pop());
-    let Some(read) = read else {
-        let say = "must be one line of a keys file: name, ed25519 or sm2, and the public key in hex";
+    let plain = Key::read_all(&key).ok().filter(|keys| keys.len() == 1).and_then(|mut k| k.pop());
+    let authority = Authority::read(&key);
+    let timed = authority.is_some();
+    let read = match (authority, plain) {
+        (Some(authority), _) => authority.name.clone().zip(authority.line()),
+        (None, plain) => plain.map(|plain| (plain.name.clone(), plain.line())),
+    };
+    let Some((name, key)) = read else {
+        let say = "must be one line: name, ed25519 or sm2, and the public key in hex; or name, rfc3161, \
+                   and the certificate (DER, in hex) of the root of a timestamp authority";
         return Err(Refusal::invalid("key", say).into());
     };
-    let (name, key) = (read.name.clone(), read.line());
+    if timed != (role == WitnessRole::Timestamp) {
+        let say = "must be timestamp for the root of a timestamp authority (rfc3161), and for nothing else";
+        return Err(Refusal::invalid("role", say).into());
+    }
     let spec = WitnessSpec { name, key, who, role, domain: domain.clone(), retired: false };
     Ok(json!({ "id": ctx.create::<Witness>(&domain, &"".into(), spec)?.id }))
 }
@@ -211,7 +254,7 @@ pub(crate) fn by(note: &Note, key: &Key) -> Option<Note> {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Sent {
-    /// A note with the witness's line and no other.
+    /// A note that ends with the witness's line.
     pub note: String,
 }
 
@@ -222,17 +265,17 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     own(ctx, &domain)?;
     let unread = || Refusal::invalid("note", "is no checkpoint with a witness's signature line");
     let (note, checkpoint) = parse(&note).ok_or_else(unread)?;
-    let name = note.signatures.first().map(|(name, ..)| name.clone()).ok_or_else(unread)?;
+    let name = note.signatures.last().map(|(name, ..)| name.clone()).ok_or_else(unread)?;
     let held = ctx.view().claimed("witness", &name)?;
     let witness = match held {
         Some((_, id)) => ctx.get::<Witness>(&id)?,
         None => return Err(unread().into()),
     };
-    let signed = witness.spec.key().and_then(|key| by(&note, &key));
+    let signed = witness.spec.part(&note).map_err(|why| Refusal::invalid("note", why))?;
     let Some(signed) = signed.filter(|_| witness.domain == domain && !witness.spec.retired) else {
         return Err(unread().into());
     };
-    let line = signed.render().lines().last().unwrap_or_default().to_string();
+    let line = signed.note.render().lines().last().unwrap_or_default().to_string();
     let spec = CosignatureSpec {
         witness: witness.id,
         name,
@@ -268,6 +311,15 @@ fn with_lines(note: &str, mut lines: Vec<&CosignatureSpec>) -> String {
 pub fn cosigned(view: &mut View<'_>, note: &str) -> Result<String, Fault> {
     let all = view.list::<Cosignature>(&Query::field("at", place_of(note)?))?;
     Ok(with_lines(note, all.iter().map(|have| &have.spec).collect()))
+}
+
+/// The roots of all timestamp authorities, a line each: what checks their lines without the platform.
+pub fn authorities(view: &mut View<'_>) -> Result<String, Fault> {
+    let all = view.list::<Witness>(&Query::default())?;
+    let mut lines: Vec<String> =
+        all.iter().filter_map(|have| have.spec.authority()?.line()).map(|line| line + "\n").collect();
+    lines.sort();
+    Ok(lines.concat())
 }
 
 /// The lines of all witnesses, by checkpoint: for an export, which has many.

@@ -6,10 +6,9 @@
 //! takes an exception, which needs a second person and ends by itself. An institution keeps its own
 //! list, with its own days.
 
-use crate::day::{Day, Every, Period};
 use crate::record::{DutyRecord, RecordSort};
 use crate::{check_title, domain_of, home, own, read};
-use jinyun_base::{Fault, Id, Kind, Refusal, Refused, check_name};
+use jinyun_base::{Day, Every, Fault, Id, Kind, Period, Refusal, Refused, check_name};
 use jinyun_engine::{Command, Ctx, Failure, Have, Link, Place, Query, Resource, View};
 use jinyun_identity::{Domain, User};
 use jinyun_policy::{Actor, Duty as OnDuty, PROVIDER, Role, Scope};

@@ -5,9 +5,8 @@
 //! the asking wait, whoever voted there is the second person. Whether one holds is looked up at
 //! each use, with the day of the use.
 
-use crate::day::{Day, Period};
 use crate::{Said, check_text, domain_of, home, own, read, target};
-use jinyun_base::{Fault, Id, Kind, Refusal, Refused, check_name};
+use jinyun_base::{Day, Fault, Id, Kind, Period, Refusal, Refused, check_name};
 use jinyun_engine::{Command, Ctx, Failure, Have, Link, Place, Query, Resource, View};
 use jinyun_identity::Project;
 use jinyun_policy::PROVIDER;

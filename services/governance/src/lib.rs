@@ -12,7 +12,6 @@
 //! Which duties there are is told at wiring, as plain data: the catalogue of clauses lies above.
 
 mod cosign;
-mod day;
 mod duty;
 mod exception;
 mod files;
@@ -24,9 +23,8 @@ mod rest;
 mod risk;
 
 pub use cosign::{
-    Cosignature, CosignatureSpec, Lines, Witness, WitnessRole, WitnessSpec, cosigned,
+    Cosignature, CosignatureSpec, Lines, Witness, WitnessRole, WitnessSpec, authorities, cosigned,
 };
-pub use day::{Day, Every, Period};
 pub use duty::{Duties, Duty, DutyDefault, DutySpec, DutyStanding, Side, Tracked};
 pub use exception::{
     Exception, ExceptionSpec, ExceptionState, Exempt, Verdict, excepted, exceptions,
@@ -41,7 +39,7 @@ pub use risk::{
     Acceptance, FailedClause, Risk, RiskSpec, RiskState, Treatment, from_findings,
 };
 
-use jinyun_base::{Fault, Id, Refusal, Refused, Time, check_name};
+use jinyun_base::{Day, Fault, Id, Refusal, Refused, Time, check_name};
 use jinyun_engine::{Command, Ctx, Failure, Link, OnDelete, Registry, Verb};
 use jinyun_journal::Key;
 use jinyun_policy::{Duty as OnDuty, PROVIDER, Role, Rule, Who};

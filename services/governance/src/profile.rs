@@ -4,10 +4,9 @@
 //! is not taken back by whoever finds it in the way. A lower grade holds while an exception about
 //! the guardrail `profile` does, and the higher one by itself behind it.
 
-use crate::day::Day;
 use crate::exception::excepted;
 use crate::{domain_of, home, read};
-use jinyun_base::{Fault, Id, Kind, Refusal};
+use jinyun_base::{Day, Fault, Id, Kind, Refusal};
 use jinyun_engine::{Command, Ctx, Failure, Link, Place, Resource, View};
 use jinyun_identity::Project;
 use serde::{Deserialize, Serialize};

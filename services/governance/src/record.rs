@@ -4,11 +4,10 @@
 //! the duty is due again as before. The period that it answers ends on the day it was made or
 //! earlier: nobody records what will have been done.
 
-use crate::day::Day;
 use crate::duty::{DutyDefault, may_record, same, tracked};
 use crate::files::{FileRef, Files};
 use crate::{Said, check_text, check_title, domain_of, home, own, read, target};
-use jinyun_base::{Fault, Id, Kind, Refusal};
+use jinyun_base::{Day, Fault, Id, Kind, Refusal};
 use jinyun_engine::{Command, Ctx, Failure, Have, Link, Place, Query, Resource, View};
 use jinyun_policy::Who;
 use serde::{Deserialize, Serialize};

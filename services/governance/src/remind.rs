@@ -5,10 +5,9 @@
 //! told me" can be answered. After a standstill only the newest stage is told, not those that were
 //! missed. There is no mail: a reminder is there for whoever asks for it.
 
-use crate::day::Day;
 use crate::duty::{Duty, Tracked};
 use crate::{Governance, home, read};
-use jinyun_base::{Fault, Id, Kind};
+use jinyun_base::{Day, Fault, Id, Kind};
 use jinyun_engine::{Command, Ctx, Failure, Have, Job, Link, Place, Query, Resource, View};
 use jinyun_policy::{Actor, PROVIDER};
 use jinyun_rest::Cloud;

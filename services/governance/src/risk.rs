@@ -5,9 +5,8 @@
 //! raises a risk by itself, once; when the clause is met again the platform proposes to close it,
 //! and a person decides: that a check is green says nothing of why it was red.
 
-use crate::day::{Day, Period};
 use crate::{Said, check_text, check_title, domain_of, home, own, read, target};
-use jinyun_base::{Fault, Id, Kind, Refusal, Refused, Time, check_name};
+use jinyun_base::{Day, Fault, Id, Kind, Period, Refusal, Refused, Time, check_name};
 use jinyun_engine::{Claim, Command, Ctx, Failure, Link, Place, Query, Resource, View};
 use jinyun_policy::{Actor, PROVIDER};
 use serde::{Deserialize, Serialize};

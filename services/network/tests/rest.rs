@@ -10,7 +10,7 @@ use common::{Dir, user};
 use jinyun_base::Time;
 use jinyun_engine::{Failure, Queue, Reader};
 use jinyun_policy::{Actor, Role};
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_store::Db;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,6 +68,7 @@ impl Site {
         let guard = self.guard.lock().unwrap().take();
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud,
             actor,
             path: params,

@@ -252,6 +252,7 @@ mod tests {
     use super::*;
     use jinyun_base::SeedEntropy;
     use jinyun_journal::note::Note;
+    use jinyun_testdb::Dir;
 
     fn kms(dir: &Path) -> Kms {
         Kms::open(&dir.join("keys.json"), "test", Box::new(SeedEntropy::new(5))).unwrap()
@@ -259,8 +260,7 @@ mod tests {
 
     #[test]
     fn tokens_open_for_their_purpose_only_and_survive_a_restart() {
-        let dir = std::env::temp_dir().join(format!("jykms-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = Dir::new("tokens");
         let token = kms(&dir).seal_token("token", b"who and what").unwrap();
         let again = kms(&dir);
         assert_eq!(again.open_token("token", &token).unwrap().expose(), b"who and what");
@@ -271,13 +271,11 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert!(again.open_token("token", &changed).is_none(), "byte {i}");
         }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
     fn sealed_records_open_where_they_belong_only() {
-        let dir = std::env::temp_dir().join(format!("jykms3-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = Dir::new("records");
         let sealed = kms(&dir).seal_record("credential a", b"seed").unwrap();
         let again = kms(&dir);
         assert_eq!(again.open_record("credential a", &sealed).unwrap().expose(), b"seed");
@@ -288,13 +286,11 @@ mod tests {
             changed[i] ^= 1;
             assert!(again.open_record("credential a", &changed).is_none(), "byte {i}");
         }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 
     #[test]
     fn checkpoints_are_signed_by_both_algorithms() {
-        let dir = std::env::temp_dir().join(format!("jykms2-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = Dir::new("notes");
         let kms = kms(&dir);
         for tree in HashKind::BOTH {
             let note = Note { text: "a\n1\n".into(), signatures: kms.sign(tree, "a\n1\n").unwrap() };
@@ -304,6 +300,5 @@ mod tests {
             let forged = Note { text: "a\n2\n".into(), ..note };
             assert_eq!(forged.signers(&keys), (vec![], vec!["test".to_string()]));
         }
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

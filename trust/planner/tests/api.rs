@@ -9,7 +9,7 @@ use jinyun_base::{SeedEntropy, Time};
 use jinyun_engine::{Core, Failure, Queue, Reader, Registry};
 use jinyun_planner::{plan, register, routes};
 use jinyun_policy::{Actor, ActorKind, Role, Scope};
-use jinyun_rest::{Body, Call, Cloud};
+use jinyun_rest::{Body, Call, Cloud, Door};
 use jinyun_store::{Config, Db, Writer};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -53,6 +53,7 @@ impl World {
         assert_eq!((routes.len(), routes[0].method, routes[0].path.as_str()), (1, "POST", "/v1/plans"));
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud, actor, path: Vec::new(), query: Vec::new(), body,
             request: "req-1".into(), source: None, base: "https://cloud/planner".into(),
             version: None, token: None, headers: Vec::new(), input: Mutex::new(None),

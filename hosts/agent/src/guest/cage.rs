@@ -196,7 +196,7 @@ pub fn remove_all(instance: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files;
+    use jinyun_testdb::Dir;
 
     fn want() -> GuestWant {
         GuestWant {
@@ -212,10 +212,8 @@ mod tests {
     }
 
     /// A directory with the files that a kernel would have; it has no rules of its own.
-    fn root(name: &str, controllers: Option<&str>) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("jy-cage-{name}-{}", std::process::id()));
-        files::remove_dir(&dir).unwrap();
-        std::fs::create_dir(&dir).unwrap();
+    fn root(name: &str, controllers: Option<&str>) -> Dir {
+        let dir = Dir::new(name);
         if let Some(words) = controllers {
             std::fs::write(dir.join("cgroup.controllers"), words).unwrap();
         }
@@ -235,7 +233,6 @@ mod tests {
             cage.hold(&want(), 1).unwrap();
             cage.release(&want().id);
             assert!(!base(&root, "t").exists());
-            files::remove_dir(&root).unwrap();
         }
     }
 
@@ -262,7 +259,6 @@ mod tests {
         assert_eq!(read(&root, &found.path).unwrap().pids, None);
         std::fs::write(&max, "many\n").unwrap();
         assert!(read(&root, &found.path).is_err());
-        files::remove_dir(&root).unwrap();
     }
 
     #[test]

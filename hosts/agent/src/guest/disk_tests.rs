@@ -25,8 +25,9 @@ fn disk() -> Vec<u8> {
     content
 }
 
-fn erased(name: &str, content: &[u8]) -> Vec<u8> {
-    let path = std::env::temp_dir().join(format!("jy-disk-{name}-{}", std::process::id()));
+fn erased(content: &[u8]) -> Vec<u8> {
+    let dir = jinyun_testdb::Dir::new("disk");
+    let path = dir.join("disk");
     std::fs::write(&path, content).unwrap();
     let mut thief = File::open(&path).unwrap();
     erase(&path).unwrap();
@@ -48,21 +49,21 @@ fn letters(bytes: &[u8]) -> usize {
 fn keys_and_header_are_gone() {
     let content = disk();
     assert_eq!(qcow2::fit_to_run(&qcow2::parse(&content).unwrap()), Ok(()));
-    let left = erased("keys", &content);
+    let left = erased(&content);
     assert!(qcow2::parse(&left).is_err());
     assert_eq!(letters(&left[1 << 20..3 << 20]), 0);
 }
 
 #[test]
 fn without_a_readable_header_the_beginning_goes() {
-    let left = erased("unknown", &vec![b'K'; 5 << 20]);
+    let left = erased(&vec![b'K'; 5 << 20]);
     assert_eq!(letters(&left[..4 << 20]), 0);
 }
 
 #[test]
 fn short_files_and_missing_ones_are_no_error() {
-    assert_eq!(erased("short", b"KKKKKKKKK").len(), 9);
-    assert!(erased("empty", b"").is_empty());
+    assert_eq!(erased(b"KKKKKKKKK").len(), 9);
+    assert!(erased(b"").is_empty());
     erase(Path::new("/nonexistent/disk")).unwrap();
 }
 

@@ -2,9 +2,9 @@
 //! for the conversation.
 
 use super::*;
+use jinyun_testdb::Dir;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 #[test]
@@ -56,10 +56,9 @@ fn lines() {
 }
 
 /// Plays QEMU: greets, then answers each line it gets with the next of `answers`.
-fn fake(name: &str, answers: &'static [&'static str]) -> (PathBuf, JoinHandle<Vec<String>>) {
-    let path = std::env::temp_dir().join(format!("jy-qmp-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_file(&path);
-    let listener = UnixListener::bind(&path).unwrap();
+fn fake(answers: &'static [&'static str]) -> (Dir, JoinHandle<Vec<String>>) {
+    let dir = Dir::new("qmp");
+    let listener = UnixListener::bind(dir.join("socket")).unwrap();
     let thread = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
@@ -72,32 +71,28 @@ fn fake(name: &str, answers: &'static [&'static str]) -> (PathBuf, JoinHandle<Ve
         }
         got
     });
-    (path, thread)
+    (dir, thread)
 }
 
 #[test]
 fn events_and_late_replies_do_not_confuse_a_conversation() {
-    let (path, thread) = fake(
-        "order",
-        &[
-            "{\"event\": \"STOP\"}\n{\"return\": 9, \"id\": 1}\n{\"return\": 7, \"id\": 2}\n",
-            "{\"error\": {\"desc\": \"no\"}, \"id\": 3}\n",
-        ],
-    );
-    let mut qmp = Qmp::connect(&path, PATIENCE).unwrap();
+    let (dir, thread) = fake(&[
+        "{\"event\": \"STOP\"}\n{\"return\": 9, \"id\": 1}\n{\"return\": 7, \"id\": 2}\n",
+        "{\"error\": {\"desc\": \"no\"}, \"id\": 3}\n",
+    ]);
+    let mut qmp = Qmp::connect(&dir.join("socket"), PATIENCE).unwrap();
     assert_eq!(qmp.call("a", json!({})).unwrap(), json!(7));
     assert!(matches!(qmp.call("b", json!({})), Err(QmpError::Refused(why)) if why == "no"));
     let sent = thread.join().unwrap();
     assert!(sent[0].contains("qmp_capabilities") && sent[1].contains("\"execute\":\"a\""));
     // The other end is gone now, and that is told rather than waited for.
     assert!(matches!(qmp.call("c", json!({})), Err(QmpError::Gone(_))));
-    let _ = std::fs::remove_file(path);
 }
 
 #[test]
 fn a_secret_is_sent_whole() {
-    let (path, thread) = fake("secret", &["{\"return\": {}, \"id\": 2}\n"]);
-    let mut qmp = Qmp::connect(&path, PATIENCE).unwrap();
+    let (dir, thread) = fake(&["{\"return\": {}, \"id\": 2}\n"]);
+    let mut qmp = Qmp::connect(&dir.join("socket"), PATIENCE).unwrap();
     let secret = Secret::from_base64("dGV4dA==".into()).unwrap();
     qmp.add_secret("key0", &secret).unwrap();
     let sent = thread.join().unwrap();
@@ -106,13 +101,12 @@ fn a_secret_is_sent_whole() {
         "data": "dGV4dA=="});
     assert_eq!(value["arguments"], expect);
     assert_eq!(value["id"], 2);
-    let _ = std::fs::remove_file(path);
 }
 
 #[test]
 fn a_line_without_end_is_given_up() {
-    let path = std::env::temp_dir().join(format!("jy-qmp-endless-{}", std::process::id()));
-    let _ = std::fs::remove_file(&path);
+    let dir = Dir::new("qmp");
+    let path = dir.join("socket");
     let listener = UnixListener::bind(&path).unwrap();
     let thread = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -124,5 +118,4 @@ fn a_line_without_end_is_given_up() {
         Err(QmpError::Gone(_))
     ));
     thread.join().unwrap();
-    let _ = std::fs::remove_file(path);
 }

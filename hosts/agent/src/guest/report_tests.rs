@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::guest::cage::Cage;
+use jinyun_testdb::Dir;
 use std::io::Write;
 
 const ID: &str = "6f1c0c1e-7d1c-4f0e-9d3a-0123456789ab";
 
-fn place(name: &str) -> Place {
-    let dir = std::env::temp_dir().join(format!("jy-report-{name}-{}", std::process::id()));
-    files::remove_dir(&dir).unwrap();
+fn place(name: &str) -> (Dir, Place) {
+    let dir = Dir::new(name);
     let place = Place {
         instance: "test".into(),
         state_dir: dir.join("state"),
@@ -20,7 +20,7 @@ fn place(name: &str) -> Place {
         qemu_img: "/bin/false".into(),
     };
     files::private_dir(&place.guest_dir(ID)).unwrap();
-    place
+    (dir, place)
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn last_lines_of_a_console() {
 
 #[test]
 fn a_long_console_moves_aside_and_is_still_read() {
-    let place = place("console");
+    let (_dir, place) = place("console");
     let path = place.console(ID);
     // As QEMU has it: open for appending all the while.
     let mut qemu = OpenOptions::new()
@@ -57,15 +57,13 @@ fn a_long_console_moves_aside_and_is_still_read() {
     assert_eq!(console(&place, ID, Some(2)).unwrap(), "old\nnew \u{fffd}\n");
     assert!(console(&place, ID, None).unwrap().len() <= (1 << 20) + 2);
     assert!(console(&place, "../x", None).is_err());
-    files::remove_dir(place.state_dir.parent().unwrap()).unwrap();
 }
 
 #[test]
 fn sockets_have_short_paths() {
-    let mut place = place("socket");
+    let (_dir, mut place) = place("socket");
     place.run_dir = PathBuf::from("/run/jinyun").join("i".repeat(32));
     assert!(place.socket(ID).as_os_str().len() <= 107);
     let other = "6f1c0c1e-7d1c-4f0f-9d3a-0123456789ab";
     assert_ne!(place.socket(ID), place.socket(other));
-    files::remove_dir(place.state_dir.parent().unwrap()).unwrap();
 }

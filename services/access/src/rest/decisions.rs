@@ -103,6 +103,11 @@ fn object(call: &Call<'_>, access: &Access, words: &Words<'_>, domain: &Id, scop
     }
 }
 
+/// A token of a sign-in with a password.
+fn password(at: Time) -> Via {
+    Via { methods: vec!["password".into()], issued: Some(at), delegated: false }
+}
+
 fn via(words: &Words<'_>, at: Time, usual: &Via) -> Result<Via, Failure> {
     let mut via = usual.clone();
     if let Some(methods) = words.texts("methods")? {
@@ -155,7 +160,7 @@ fn simulate(access: &Access, call: &Call<'_>) -> Result<Reply, Failure> {
     }
     let usual = match others {
         false => call.via.clone(),
-        true => Via { methods: vec!["password".into()], issued: Some(at) },
+        true => password(at),
     };
     let question = Question {
         object: object(call, access, &words, &domain, &scope)?,
@@ -208,7 +213,7 @@ fn again(call: &Call<'_>, access: &Access, words: &Words<'_>, domain: &Id, entry
     let of = target.as_ref().and_then(|t| t.project.clone()).map(Scoped::Project);
     let scope = asked.or(of).unwrap_or_else(|| Scoped::Domain(domain.clone()));
     let at = (access.clock)();
-    let usual = Via { methods: vec!["password".into()], issued: Some(at) };
+    let usual = password(at);
     let question = Question {
         domain: domain.clone(),
         user: Id::new(&entry.actor.id),

@@ -3,8 +3,7 @@
 use super::{accepted, made, members, number, only, said};
 use crate::condition::AGE;
 use crate::statement::{People, Statement, StatementSpec, Target};
-use jinyun_approval::{Day, Window};
-use jinyun_base::{Id, Refusal};
+use jinyun_base::{Id, Refusal, Window};
 use jinyun_engine::{Failure, Have, Query};
 use jinyun_policy::{Role, Scope};
 use jinyun_rest::{Call, Reply, Route, Words};
@@ -14,10 +13,6 @@ const MEMBERS: &[&str] = &["name", "description", "effect", "who", "except", "ac
     "conditions"];
 /// Longest page of a list.
 const PAGE: i64 = 500;
-
-fn clock(minute: i64) -> String {
-    format!("{:02}:{:02}", minute / 60, minute % 60)
-}
 
 fn people(people: &People) -> Value {
     match people.everybody {
@@ -49,9 +44,7 @@ fn show(have: &Have<Statement>) -> Value {
         "resources": spec.resources.iter().map(resource).collect::<Vec<_>>(),
         "conditions": {
             "source": conditions.source,
-            "hours": conditions.hours.as_ref().map(|h| json!({
-                "days": h.days, "from": clock(h.from), "to": clock(h.to),
-            })),
+            "hours": conditions.hours.as_ref().map(Window::show),
             "second_factor": conditions.second_factor,
             "age": conditions.age,
         },
@@ -60,36 +53,12 @@ fn show(have: &Have<Statement>) -> Value {
     })
 }
 
-/// The minute of the day that `22:30` is.
-fn minute(text: &str) -> Option<i64> {
-    let (hour, minute) = text.split_once(':')?;
-    let part = |text: &str, below: i64| {
-        let digits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<i64>().ok().filter(|n| digits && *n < below)
-    };
-    Some(part(hour, 24)? * 60 + part(minute, 60)?)
-}
-
 fn hours(words: &Words<'_>) -> Result<Window, Failure> {
-    words.only(&["days", "from", "to"])?;
-    let mut days: Vec<Day> = Vec::new();
-    for name in words.texts("days")?.unwrap_or_default() {
-        let say = "must be among mon, tue, wed, thu, fri, sat, sun";
-        let day = serde_json::from_value(Value::String(name))
-            .map_err(|_| Refusal::invalid("days", say))?;
-        if !days.contains(&day) {
-            days.push(day);
-        }
-    }
-    if days.is_empty() {
+    let window = words.window()?;
+    if window.days.is_empty() {
         return Err(Refusal::invalid("days", "are required: one to seven days of the week").into());
     }
-    let at = |name: &'static str| -> Result<i64, Failure> {
-        let text = words.need(name)?;
-        let say = || Refusal::invalid(name, "must be a time of day in UTC+8, like 22:30");
-        Ok(minute(&text).ok_or_else(say)?)
-    };
-    Ok(Window { days, from: at("from")?, to: at("to")? })
+    Ok(window)
 }
 
 /// What the spec's conditions are, as its JSON.

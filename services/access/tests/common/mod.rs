@@ -7,8 +7,10 @@ use jinyun_engine::*;
 use jinyun_identity::{Directory, Grant, Scoped};
 use jinyun_journal::entry::Entry;
 use jinyun_policy::{Actor, Duty, Role};
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Cloud, Route};
 use jinyun_store::{Config, Db, Writer};
+pub use jinyun_testrest::HERE;
+use jinyun_testrest::Caller;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,8 +19,6 @@ use std::sync::{Arc, Mutex};
 
 /// Monday, 10:00 in UTC+8.
 pub const MONDAY: &str = "2026-02-02T02:00:00Z";
-/// Where everybody comes from if nothing else is said.
-pub const HERE: &str = "10.9.8.7";
 
 pub const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann";
@@ -193,7 +193,11 @@ impl World {
 
     /// How somebody signed in just now.
     pub fn via(&self, methods: &[&str]) -> Via {
-        Via { methods: methods.iter().map(ToString::to_string).collect(), issued: Some(self.now()) }
+        Via {
+            methods: methods.iter().map(ToString::to_string).collect(),
+            issued: Some(self.now()),
+            delegated: false,
+        }
     }
 
     /// A command over the API: with a password, from here.
@@ -230,43 +234,8 @@ impl World {
 
     /// A request by a path below `/access`: status and body; 0 and the refusal if refused.
     pub fn http(&self, who: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let actor = self.who(who);
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let parts: Vec<&str> = path.split('/').collect();
-        let fits = |r: &&Route| {
-            let pattern: Vec<&str> = r.path.split('/').collect();
-            r.method == method && pattern.len() == parts.len()
-                && pattern.iter().zip(&parts).all(|(p, s)| p.starts_with('{') || p == s)
-        };
-        let route = self.routes.iter().find(fits);
-        let route = route.unwrap_or_else(|| panic!("no route for {method} {path}"));
-        let id = route.path.split('/').position(|p| p == "{id}").map(|n| parts[n].to_string());
-        let call = Call {
-            cloud: &self.cloud,
-            actor: &actor,
-            via: self.via(&["password"]),
-            path: id.into_iter().map(|id| ("id", id)).collect(),
-            query: query.split('&').filter(|q| !q.is_empty()).map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap();
-                (name.into(), value.into())
-            }).collect(),
-            body,
-            request: "req-2".into(),
-            source: Some(HERE.into()),
-            base: "https://cloud/access".into(),
-            version: None,
-            token: None,
-            headers: Vec::new(),
-            input: Mutex::new(None),
-        };
-        match (route.run)(&call) {
-            Ok(reply) => match reply.body {
-                Body::Json(body) => (reply.status, body),
-                _ => (reply.status, Value::Null),
-            },
-            Err(Failure::Refused(r)) => (0, format!("{}: {}", r.code(), r.message).into()),
-            Err(Failure::Fault(fault)) => panic!("{method} {path}: {fault}"),
-        }
+        let caller = Caller { cloud: &self.cloud, actor: &self.who(who), via: self.via(&["password"]) };
+        caller.ask(&self.routes, method, path, body)
     }
 
     /// Writes a statement of the bank's; its id, or the refusal's sentence.

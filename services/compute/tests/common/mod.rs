@@ -5,7 +5,7 @@ use jinyun_base::{Id, Secret, SeedEntropy, Time};
 use jinyun_compute::{Hosts, Server, first_start, placed, registration, want};
 use jinyun_engine::*;
 use jinyun_policy::{Actor, ActorKind, Duty, Role, Scope};
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_simulated::SimulatedHost;
 use jinyun_store::{Config, Db, Writer};
 use jinyun_wire::{HostFacts, HostWant};
@@ -224,6 +224,7 @@ impl World {
         });
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud,
             actor,
             path: params.collect(),

@@ -1,18 +1,21 @@
 //! Witnesses and their signatures: `/v1/witnesses`, `/v1/checkpoint`, `/v1/cosignatures`.
 
 use super::{Run, Shown, act, made, only, place, route, word, writes};
-use crate::cosign::{NewWitness, Sent, by, cosigned, parse};
-use crate::{Cosignature, Day, Governance, Witness};
-use jinyun_base::{Refusal, Refused};
+use crate::cosign::{NewWitness, Sent, cosigned, parse};
+use crate::{Cosignature, Governance, Witness};
+use jinyun_base::{Day, Refusal, Refused};
 use jinyun_engine::{Command, Failure, Have, Job, Query};
 use jinyun_journal::Note;
 use jinyun_policy::{Actor, Object, PROVIDER};
 use jinyun_rest::{Call, Reply, Route};
+use jinyun_timestamp::SLACK;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Longest note that is read, in bytes: a checkpoint and a few dozen lines.
-const LONGEST: usize = 16 << 10;
+/// Longest note that is read, in bytes: a checkpoint and a few dozen lines, some with certificates.
+const LONGEST: usize = 64 << 10;
+/// Longest key, in bytes: the certificate of a root, in hex.
+const KEY: usize = 16 << 10;
 const ROLES: &[&str] = &["institution", "auditor", "assessor", "timestamp"];
 
 impl Shown for Witness {
@@ -40,7 +43,11 @@ fn register(governance: &Governance, call: &Call<'_>) -> Result<Reply, Failure> 
     words.only(&["key", "who", "role"])?;
     let role = word(&words, "role", ROLES)?
         .ok_or_else(|| Refusal::invalid("role", format!("is required: {}", ROLES.join(", "))))?;
-    let asked = NewWitness { key: words.need("key")?, who: words.need("who")?, role };
+    let key = words.long_text("key")?.ok_or_else(|| Refusal::invalid("key", "is required"))?;
+    if key.len() > KEY {
+        return Err(Refusal::invalid("key", format!("is longer than {KEY} bytes")).into());
+    }
+    let asked = NewWitness { key, who: words.need("who")?, role };
     let command = writes(call, "governance:witness:create", json!(asked));
     made::<Witness>(governance, call, command, 201)
 }
@@ -104,8 +111,15 @@ fn cosign(governance: &Governance, call: &Call<'_>) -> Result<Reply, Failure> {
     }
     let query = Query { domain: Some(domain), ..Query::default() };
     let witnesses = call.view(|view| view.list::<Witness>(&query))?;
-    let own = witnesses.iter().filter(|have| !have.spec.retired)
-        .find_map(|have| by(&note, &have.spec.key()?));
+    let (mut own, mut wrong) = (None, None);
+    for have in witnesses.iter().filter(|have| !have.spec.retired) {
+        match have.spec.part(&note) {
+            Ok(part) => own = own.or(part),
+            Err(why) => {
+                wrong = Some(format!("holds a timestamp of {} that is wrong: {why}", have.spec.name));
+            }
+        }
+    }
     let platform = !note.signers(&governance.keys).0.is_empty();
     let kept = call.cloud.reader.lend(|db| db.checkpoint_notes(checkpoint.size))?;
     let kept = kept.iter().filter_map(|text| parse(text)).find(|(_, c)| c.kind == checkpoint.kind);
@@ -115,25 +129,34 @@ fn cosign(governance: &Governance, call: &Call<'_>) -> Result<Reply, Failure> {
         None => platform,
     };
     if forked && (platform || own.is_some()) {
+        let own = own.map(|own| own.note);
         return Err(alarm(call, &command, &text, platform, own.as_ref()));
     }
     let Some(own) = own else {
         let say = "holds no good signature of a witness of yours: register its key first";
-        return Err(Refusal::invalid("note", say).into());
+        return Err(Refusal::invalid("note", wrong.as_deref().unwrap_or(say)).into());
     };
-    if kept.is_none_or(|(kept, _)| kept.text != note.text) {
+    if own.time.is_some_and(|time| time > (governance.clock)().0.saturating_add(SLACK)) {
+        let say = "holds a timestamp whose time lies ahead: its clock or the platform's is wrong";
+        return Err(Refusal::invalid("note", say).into());
+    }
+    // What a timestamp covers beside the text is the platform's signature: it must be the one given out.
+    let covered = |kept: &Note| {
+        own.note.signatures.iter().rev().skip(1).all(|line| kept.signatures.contains(line))
+    };
+    if kept.is_none_or(|(kept, _)| kept.text != note.text || !covered(&kept)) {
         let say = "The journal has no such checkpoint: sign the text that GET /v1/checkpoint or \
                    `jinyun journal checkpoints --save` gives.";
         return Err(Refusal::conflict(say).into());
     }
-    command.args = json!(Sent { note: own.render() });
+    command.args = json!(Sent { note: own.note.render() });
     made::<Cosignature>(governance, call, command, 201)
 }
 
 /// Puts on record that somebody showed a signed checkpoint that contradicts the journal.
 fn alarm(call: &Call<'_>, asked: &Command, note: &str, platform: bool, own: Option<&Note>)
     -> Failure {
-    let witness = own.and_then(|own| own.signatures.first()).map(|(name, ..)| name);
+    let witness = own.and_then(|own| own.signatures.last()).map(|(name, ..)| name);
     let raised = Command::new("governance:cosignature:alarm", Actor::system("governance"),
         call.request.clone()).at(&PROVIDER.into(), &"".into()).with(json!({
             "note": note, "signed_by_platform": platform, "witness": witness,

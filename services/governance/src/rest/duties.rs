@@ -8,8 +8,8 @@ use super::{
 };
 use crate::duty::{Assign, Tracked, may_record, tracked};
 use crate::record::{Asked, room};
-use crate::{Day, Duty, DutyDefault, DutyRecord, Governance, LARGEST, RecordSort, ReminderKind};
-use jinyun_base::{Fault, Id, Refusal, Refused};
+use crate::{Duty, DutyDefault, DutyRecord, Governance, LARGEST, RecordSort, ReminderKind};
+use jinyun_base::{Day, Fault, Id, Refusal, Refused};
 use jinyun_engine::{Command, Failure, Have, Resource};
 use jinyun_identity::Domain;
 use jinyun_policy::{Object, Scope};

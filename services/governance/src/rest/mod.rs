@@ -10,8 +10,8 @@ mod duties;
 mod registers;
 mod risks;
 
-use crate::{Day, Governance};
-use jinyun_base::{Fault, Id, Refusal, Refused};
+use crate::Governance;
+use jinyun_base::{Day, Fault, Id, Refusal, Refused};
 use jinyun_engine::{Answer, Command, Failure, Have, Query, Resource};
 use jinyun_policy::{Actor, Duty, Object, PROVIDER, Scope};
 use jinyun_rest::{Call, Reply, Route, Words};

@@ -3,8 +3,8 @@
 use super::{
     Run, Shown, act, day, known, made, place, route, said, saying, text_or_null, word, writes,
 };
-use crate::{Day, Exception, Governance, Level, Opinion, Profile, exception, opinion};
-use jinyun_base::Refusal;
+use crate::{Exception, Governance, Level, Opinion, Profile, exception, opinion};
+use jinyun_base::{Day, Refusal};
 use jinyun_engine::{Failure, Have};
 use jinyun_rest::{Call, Reply, Route};
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use super::{Run, Shown, act, day, known, made, route, said, saying, text_or_null, word, writes};
 use crate::risk::Words as Told;
-use crate::{Day, Governance, Risk};
+use crate::{Governance, Risk};
+use jinyun_base::Day;
 use jinyun_engine::{Failure, Have};
 use jinyun_rest::{Call, Reply, Route, Words};
 use serde_json::{Value, json};

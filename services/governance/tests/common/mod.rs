@@ -1,13 +1,13 @@
 //! Two institutions, the provider's staff, a catalogue of a few duties, and a journal that is signed.
 #![allow(dead_code)]
 
-use jinyun_base::{Id, Refusal, SeedEntropy, Time};
+use jinyun_base::{Day, Every, Id, Period, Refusal, SeedEntropy, Time};
 use jinyun_engine::*;
 use jinyun_governance::*;
 use jinyun_journal::entry::Entry;
 use jinyun_kms::Kms;
 use jinyun_policy::{Actor, ActorKind, Duty as OnDuty, Role, Scope};
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_store::{Config, Db, Writer};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -217,6 +217,7 @@ impl World {
         });
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud,
             actor: &actor,
             path: id.into_iter().map(|id| ("id", id)).collect(),

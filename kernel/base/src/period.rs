@@ -3,15 +3,13 @@
 //! A duty is due on a day and not at a second: "twice a year" is the same day of the month half a
 //! year later, which no count of seconds is, and the day ends when it ends for the people who owe
 //! it, whatever the machine's own zone. So everything here counts days, and the zone is used only
-//! where a day meets a point in time. By hand: half a page of arithmetic is less than a library.
+//! where a day meets a point in time. By hand: half a page of arithmetic is less than the second
+//! part of a library that is here for the writing of times alone.
 
-use jinyun_base::{Refusal, Time};
+use crate::hours::{DAY, ZONE};
+use crate::{Refusal, Time};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// UTC+8, in seconds.
-const ZONE: i64 = 8 * 3600;
-const SECONDS: i64 = 86_400;
 
 /// A day of the calendar, written `2026-01-31`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,12 +37,12 @@ fn number(year: i64, month: i64, day: i64) -> i64 {
 impl Day {
     /// The day on which a moment falls.
     pub fn of(at: Time) -> Day {
-        Day((at.0.div_euclid(Time::SECOND) + ZONE).div_euclid(SECONDS))
+        Day((at.0.div_euclid(Time::SECOND) + ZONE).div_euclid(DAY))
     }
 
     /// Its first moment.
     pub fn start(self) -> Time {
-        Time((self.0 * SECONDS - ZONE) * Time::SECOND)
+        Time((self.0 * DAY - ZONE) * Time::SECOND)
     }
 
     /// Its last moment.
@@ -131,6 +129,12 @@ impl Period {
         let months = year * 12 + month - 1 + i64::from(self.months);
         let (year, month) = (months.div_euclid(12), months.rem_euclid(12) + 1);
         Day(number(year, month, day.min(days_of(year, month))) + i64::from(self.days))
+    }
+
+    /// So much later, at the same time of the day.
+    pub fn after_moment(self, from: Time) -> Time {
+        let day = Day::of(from);
+        from.plus_seconds(self.after(day).since(day) * DAY)
     }
 }
 
@@ -244,8 +248,21 @@ mod tests {
             let after = Period::try_from(period.to_string()).unwrap().after(day(from));
             assert_eq!(after.to_string(), want, "{period} after {from}");
         }
+        let moments = [
+            ("P6M", "2026-08-31T12:00:00Z", "2027-02-28T12:00:00Z"),
+            ("P1Y", "2024-02-29T23:59:59Z", "2025-02-28T23:59:59Z"),
+            ("P3M", "2026-11-21T01:02:03Z", "2027-02-21T01:02:03Z"),
+            ("P30D", "1969-12-15T08:00:00Z", "1970-01-14T08:00:00Z"),
+            // The last of August in the zone, and so the last of September.
+            ("P1M", "2026-08-30T16:00:00Z", "2026-09-29T16:00:00Z"),
+        ];
+        for (period, from, want) in moments {
+            let from = Time::parse(from).unwrap();
+            let after = Period::try_from(period.to_string()).unwrap().after_moment(from);
+            assert_eq!(after.seconds(), want, "{period} after {}", from.seconds());
+        }
         // Every day of some four hundred years has its number and back.
-        for n in -1000..150_000 {
+        for n in -200_000..200_000 {
             let (year, month, of_month) = Day(n).date();
             assert_eq!(number(year, month, of_month), n);
             assert!((1..=days_of(year, month)).contains(&of_month), "{}", Day(n));
@@ -285,10 +302,13 @@ mod tests {
             assert!(Period::try_from(bad.to_string()).is_err(), "{bad}");
             assert!(Every::try_from(bad.to_string()).is_err(), "{bad}");
         }
-        for (text, written) in [("P12M", "P1Y"), ("P1Y2M3D", "P1Y2M3D"), ("P2W", "P14D")] {
+        for (text, written) in [("P6M", "P6M"), ("P12M", "P1Y"), ("P1Y2M3D", "P1Y2M3D"),
+            ("P2W", "P14D"), ("P18M", "P1Y6M")] {
             let period = Period::try_from(text.to_string()).unwrap();
             assert_eq!(period.to_string(), written, "{text}");
+            assert_eq!(Every::try_from(text.to_string()), Ok(Every::Period(period)));
         }
         assert_eq!(Every::try_from("once".to_string()), Ok(Every::Once));
+        assert_eq!(String::from(Every::Once), "once");
     }
 }
