@@ -364,7 +364,10 @@ fn what_can_be_created() {
     let root = w.run(&ann, "volume:volume:create", None, root).unwrap().row.unwrap().id;
     assert_eq!(w.db.used(&"p".into(), "volumes").unwrap(), 2);
     assert_eq!(w.db.used(&"p".into(), "root_gigabytes").unwrap(), 3);
-    // And goes with it.
+    // And goes with it, never before: a guest would lose its disk under its feet.
+    let alone = w.run(&ann, "volume:volume:delete", Some(&root), Value::Null);
+    assert_eq!(code(alone), "conflict");
+    assert!(!w.get(&root).unwrap().deleting);
     w.run(&ann, "compute:server:delete", Some(&server), Value::Null).unwrap();
     assert!(w.get(&root).unwrap().deleting);
 }

@@ -9,6 +9,7 @@ pub use actions::{attach, detach};
 pub(crate) use actions::{attach_command, detach_command, label, place};
 pub(crate) use openstack::routes;
 
+use crate::host::held;
 use crate::project::TYPE;
 use jinyun_base::{Entropy, Fault, Id, Kind, Refusal, Refused, check_name};
 use jinyun_engine::{
@@ -163,12 +164,17 @@ impl Resource for Volume {
         fields
     }
 
-    fn keep(have: &Have<Volume>, _: &mut View<'_>) -> Result<(), Failure> {
-        let Some(server) = &have.spec.server else { return Ok(()) };
-        // A root disk goes when its server goes, attached or not.
-        if have.spec.root_of.is_some() {
-            return Ok(());
+    fn keep(have: &Have<Volume>, view: &mut View<'_>) -> Result<(), Failure> {
+        // A root disk goes when its server goes, attached or not, and never before.
+        if let Some(server) = &have.spec.root_of {
+            return if held(view, have)? {
+                let say = format!("{} is the root disk of server {server}: delete the server", have.id);
+                Err(Refusal::conflict(say).into())
+            } else {
+                Ok(())
+            };
         }
+        let Some(server) = &have.spec.server else { return Ok(()) };
         let say = format!(
             "Invalid volume: Volume status must be available or error and must not be attached: \
              volume {} is attached to server {server}. Detach it first.", have.id
