@@ -1,6 +1,11 @@
 //! What judges. Each checker looks at records, journal and hosts, never at what the workload meant.
 
+pub use crate::agreed::{approvals, overdue, runs, votes};
+pub use crate::consented::consents;
+
+use crate::past::walk;
 use crate::world::{PROJECTS, World, registry};
+use crate::{agreed, consented};
 use jinyun_base::Id;
 use jinyun_engine::{Effect, Seen, replay};
 use jinyun_journal::Entry;
@@ -16,7 +21,19 @@ pub fn records(world: &mut World) -> Result<(), String> {
     journal(world)?;
     acknowledged(world)?;
     entries_and_rows(world)?;
+    decisions(world)?;
     replayed(world)
+}
+
+/// What was approved, and what was consented to.
+fn decisions(world: &mut World) -> Result<(), String> {
+    let all = entries(world)?;
+    let past = walk(&all, |past, entry| {
+        agreed::judge(&world.registry, past, entry)?;
+        consented::judge(past, entry)
+    })?;
+    agreed::ran_once(world, &all, &past)?;
+    agreed::votes_kept(world, &all)
 }
 
 fn rows(world: &mut World) -> Result<Vec<Row>, String> {
@@ -24,7 +41,7 @@ fn rows(world: &mut World) -> Result<Vec<Row>, String> {
     Ok(all.into_iter().map(|s| s.row).collect())
 }
 
-fn entries(world: &mut World) -> Result<Vec<Entry>, String> {
+pub(crate) fn entries(world: &mut World) -> Result<Vec<Entry>, String> {
     let bytes = world.db.entries(0, i64::MAX as u64).map_err(|e| e.to_string())?;
     bytes.iter().map(|b| serde_json::from_slice(b).map_err(|e| format!("entry: {e}"))).collect()
 }
@@ -141,7 +158,8 @@ pub fn entries_and_rows(world: &mut World) -> Result<(), String> {
                 _ => {}
             }
         }
-        if entry.outcome != "done" && !entry.effects.is_empty() {
+        // A command that waits has changed one thing: there is a request for it.
+        if entry.outcome == "refused" && !entry.effects.is_empty() {
             return Err(format!("entry {} was refused and changed something", entry.number));
         }
     }

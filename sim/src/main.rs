@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 
+/// So many seeds must have seen everything that there is to see.
+const MANY: u64 = 200;
+
 fn number(words: &[String], name: &str, default: u64) -> u64 {
     let at = words.iter().position(|w| w == name);
     at.and_then(|i| words.get(i + 1)).and_then(|w| w.parse().ok()).unwrap_or(default)
@@ -46,9 +49,25 @@ fn main() -> ExitCode {
         }
     });
     let failures = failed.lock().map(|f| f.len() as u64).unwrap_or(count);
+    let mut hollow = false;
     if let Ok(total) = total.lock() {
         let _ = writeln!(out, "{total}");
+        if words.iter().any(|w| w == "--actions") {
+            for (action, (tried, done)) in &total.actions {
+                let _ = writeln!(out, "{done:>8} of {tried:>8}  {action}");
+            }
+        }
+        for action in total.hollow() {
+            hollow = true;
+            let _ = writeln!(std::io::stderr(), "{action} was tried all the time and never done");
+        }
+        if count >= MANY {
+            for what in total.unseen() {
+                hollow = true;
+                let _ = writeln!(std::io::stderr(), "{what}: never seen, so nothing was shown about them");
+            }
+        }
     }
     let _ = writeln!(out, "{} passed, {failures} failed", count - failures);
-    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failures == 0 && !hollow { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

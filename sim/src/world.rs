@@ -1,64 +1,26 @@
-//! What provokes: tenants, hosts, messages, faults, all drawn from one seed.
+//! What provokes: people, hosts, messages, faults, all drawn from one seed.
+//!
+//! Here is the cloud itself: what it consists of, how it starts, dies and starts again, and which
+//! thing happens next. What each of those who take part does stands with them (`tenants`, `hosts`,
+//! `deciders`, `people`).
 
-use jinyun_base::{Entropy, Fault, Id, SeedEntropy, Time};
-use jinyun_compute::{Host, Hosts, placed, registration, waiting, want};
-use jinyun_engine::{Answer, Command, Core, Driver, Failure, Job, Registry, Submit, View};
+use crate::hosts::Message;
+use crate::outcome::Outcome;
+use jinyun_base::{Entropy, Fault, Id, Refused, SeedEntropy, Time};
+use jinyun_compute::Hosts;
+use jinyun_engine::{
+    Answer, Approver, Command, Core, Driver, Failure, Job, Registry, Submit, View,
+};
+use jinyun_identity::Directory;
 use jinyun_kms::Kms;
-use jinyun_policy::{Actor, ActorKind, Role, Scope};
+use jinyun_policy::Actor;
 use jinyun_simulated::SimulatedHost;
 use jinyun_store::{Config, Db, Query, Writer};
-use jinyun_wire::{HostSeen, HostWant};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// What a run did, for a summary that shows that something was provoked.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Commands that were acknowledged.
-    pub done: u64,
-    /// Commands that were refused.
-    pub refused: u64,
-    /// Deaths of the control process.
-    pub crashes: u64,
-    /// Commits that failed for a full disk.
-    pub full: u64,
-    /// Messages that were lost, doubled or overtaken.
-    pub mangled: u64,
-    /// Deaths of hosts and guests.
-    pub deaths: u64,
-    /// Journal entries.
-    pub entries: u64,
-}
-
-impl Outcome {
-    /// Adds another run.
-    pub fn add(&mut self, other: &Outcome) {
-        self.done += other.done;
-        self.refused += other.refused;
-        self.crashes += other.crashes;
-        self.full += other.full;
-        self.mangled += other.mangled;
-        self.deaths += other.deaths;
-        self.entries += other.entries;
-    }
-}
-
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} commands done, {} refused; {} crashes, {} full disks, {} mangled messages, \
-            {} deaths of hosts and guests; {} journal entries", self.done, self.refused,
-            self.crashes, self.full, self.mangled, self.deaths, self.entries)
-    }
-}
-
-/// A message on its way.
-enum Message {
-    Want(String, HostWant),
-    Seen(String, HostSeen),
-}
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Names of the hosts.
 const HOSTS: [&str; 2] = ["h1", "h2"];
@@ -68,24 +30,33 @@ pub const PROJECTS: [(&str, &str); 3] = [("p0", "bank"), ("p1", "bank"), ("p2", 
 /// One simulated cloud.
 pub struct World {
     pub(crate) seed: u64,
-    dice: SeedEntropy,
-    now: i64,
+    pub(crate) dice: SeedEntropy,
+    /// The clock, in microseconds: shared with whatever has to know the time by itself.
+    clock: Arc<AtomicI64>,
     dir: PathBuf,
     pub(crate) config: Config,
     pub(crate) registry: Arc<Registry>,
     kms: Arc<Kms>,
-    core: Option<Core>,
+    pub(crate) core: Option<Core>,
     driver: Driver,
+    /// Who there is, as the control process has it in memory.
+    pub(crate) directory: Arc<Directory>,
     pub(crate) db: Db,
     pub(crate) live: Arc<Hosts>,
     pub(crate) hosts: BTreeMap<String, Option<SimulatedHost>>,
-    wire: Vec<Message>,
+    pub(crate) wire: Vec<Message>,
     /// Ids of projects by our short names.
     pub(crate) projects: HashMap<&'static str, Id>,
     /// What was acknowledged as created: kind and id.
     pub(crate) acknowledged: Vec<(String, Id)>,
-    faults: bool,
-    outcome: Outcome,
+    /// Ids of people by our short names.
+    pub(crate) people: HashMap<&'static str, Id>,
+    /// A group of the bank's that may vote.
+    pub(crate) board: Id,
+    /// Votes that were acknowledged: request, who, yes or no.
+    pub(crate) votes: Vec<(Id, Id, bool)>,
+    pub(crate) faults: bool,
+    pub(crate) outcome: Outcome,
 }
 
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -97,7 +68,7 @@ impl Drop for World {
     }
 }
 
-/// All services, as the product registers them.
+/// All services, as the product registers them. Nobody is asked for approvals yet.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
     jinyun_identity::register(&mut registry);
@@ -105,8 +76,12 @@ pub fn registry() -> Registry {
     jinyun_volume::register(&mut registry);
     jinyun_network::register(&mut registry);
     jinyun_compute::register(&mut registry);
+    jinyun_approval::register(&mut registry);
     registry
 }
+
+/// When everything begins: 2023-11-14, a Tuesday (in UTC+8 it is Wednesday morning already).
+const BEGIN: i64 = 1_700_000_000_000_000;
 
 /// Commits, and dies before or after one when the dice say so.
 struct Mortal<'a> {
@@ -116,20 +91,30 @@ struct Mortal<'a> {
     faults: bool,
 }
 
-impl Submit for Mortal<'_> {
-    fn submit(&mut self, job: Job) -> Result<Answer, Failure> {
+impl Mortal<'_> {
+    /// Several jobs at once, as a busy queue hands them over: one commit for all.
+    fn group(&mut self, jobs: Vec<Job>) -> Vec<Result<Answer, Failure>> {
+        let many = jobs.len();
         let died = || Failure::Fault(Fault::new("the control process died"));
+        let all_died = || -> Vec<Result<Answer, Failure>> { (0..many).map(|_| Err(died())).collect() };
         let fate = if self.faults { self.dice.below(40) } else { 99 };
         if fate == 0 {
             *self.core = None;
         }
-        let Some(core) = self.core.as_mut() else { return Err(died()) };
-        let answer = core.one(job, self.now);
+        let Some(core) = self.core.as_mut() else { return all_died() };
+        let answers = core.run(jobs, self.now);
         if fate == 1 {
             *self.core = None;
-            return Err(died());
+            return all_died();
         }
-        answer
+        answers
+    }
+}
+
+impl Submit for Mortal<'_> {
+    fn submit(&mut self, job: Job) -> Result<Answer, Failure> {
+        let none = || Err(Failure::Fault(Fault::new("the group returned no answer")));
+        self.group(vec![job]).pop().unwrap_or_else(none)
     }
 }
 
@@ -144,13 +129,20 @@ impl World {
         let text = |e: Fault| e.to_string();
         let dice = SeedEntropy::new(seed.wrapping_mul(0x9e37_79b9) ^ 0x5eed);
         let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
-        let registry = Arc::new(registry());
+        let (directory, clock) = (Arc::new(Directory::default()), Arc::new(AtomicI64::new(BEGIN)));
+        let registry = {
+            let (mut registry, clock) = (registry(), clock.clone());
+            let now = move || Time(clock.load(Ordering::Relaxed));
+            jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
+            Arc::new(registry)
+        };
         let kms = Kms::open(&dir.join("keys"), "sim", Box::new(SeedEntropy::new(seed)));
         let kms = Arc::new(kms.map_err(text)?);
         let mut world = World {
             seed,
             dice,
-            now: 1_700_000_000_000_000,
+            clock,
+            directory,
             config: config.clone(),
             registry: registry.clone(),
             core: None,
@@ -165,6 +157,9 @@ impl World {
             wire: Vec::new(),
             projects: HashMap::new(),
             acknowledged: Vec::new(),
+            people: HashMap::new(),
+            board: "".into(),
+            votes: Vec::new(),
             faults: false,
             outcome: Outcome::default(),
             kms,
@@ -179,17 +174,19 @@ impl World {
     /// Institutions, projects, flavors; a network and an image for each project.
     fn furnish(&mut self) -> Result<(), Failure> {
         let system = || Actor::system("setup");
-        for domain in ["bank", "fund"] {
+        for domain in ["default", "bank", "fund"] {
             let args = json!({ "id": domain, "name": domain, "enabled": true });
             self.run(Command::new("identity:domain:create", system(), "s").with(args))?;
         }
         for (project, domain) in PROJECTS {
-            let args = json!({ "name": project, "domain": domain, "enabled": true });
+            let tags = if project == "p0" { json!(["environment:production"]) } else { json!([]) };
+            let args = json!({ "name": project, "domain": domain, "enabled": true, "tags": tags });
             let mut command = Command::new("identity:project:create", system(), "s").with(args);
             command.domain = Some(domain.into());
             let id = Id::from(self.run(command)?.value["id"].as_str().unwrap_or_default());
             self.projects.insert(project, id);
         }
+        self.settle_people()?;
         self.run(jinyun_compute::first_start())?;
         self.connect_all();
         for project in PROJECTS.iter().map(|(p, _)| *p) {
@@ -212,7 +209,11 @@ impl World {
     fn start(&mut self) -> Result<(), Fault> {
         let writer = Writer::open(&self.config, "sim")?;
         let dice = Box::new(SeedEntropy::new(self.dice.draw()));
-        self.core = Some(Core::new(writer, self.registry.clone(), dice));
+        let mut core = Core::new(writer, self.registry.clone(), dice);
+        self.directory.load(&mut View::new(&mut self.db))?;
+        let watch = self.directory.clone();
+        core.observe(Box::new(move |effects| watch.apply(effects)));
+        self.core = Some(core);
         self.driver = driver(&self.registry, &self.kms);
         self.live = Arc::new(Hosts::new());
         // As the product does: every host is composed before the driver looks.
@@ -220,31 +221,51 @@ impl World {
         Ok(())
     }
 
-    /// A member of a project.
-    pub fn member(&self, project: &'static str) -> Actor {
-        let domain = PROJECTS.iter().find(|(p, _)| *p == project).map_or("", |(_, d)| *d);
-        let id = self.projects.get(project).cloned().unwrap_or_else(|| "".into());
-        Actor {
-            kind: ActorKind::User,
-            id: format!("user-{project}").into(),
-            domain: domain.into(),
-            scope: Scope::Project { project: id, domain: domain.into() },
-            role: Some(Role::Member),
-            duty: None,
-        }
+    /// The time.
+    pub fn now(&self) -> Time {
+        Time(self.clock.load(Ordering::Relaxed))
+    }
+
+    /// Lets time pass, in microseconds.
+    pub fn wait(&mut self, micros: i64) {
+        self.clock.fetch_add(micros, Ordering::Relaxed);
     }
 
     /// The time, a little later each time.
     pub(crate) fn tick(&mut self) -> Time {
-        self.now += 1 + self.dice.below(50_000) as i64;
-        Time(self.now)
+        let step = 1 + self.dice.below(50_000) as i64;
+        self.wait(step);
+        self.now()
     }
 
-    fn run(&mut self, command: Command) -> Result<Answer, Failure> {
+    /// Somebody asks for something; what is acknowledged is remembered.
+    pub fn run(&mut self, command: Command) -> Result<Answer, Failure> {
+        let none = || Err(Failure::Fault(Fault::new("the group returned no answer")));
+        self.run_all(vec![command]).pop().unwrap_or_else(none)
+    }
+
+    /// Several ask at once: their commands are one group.
+    pub(crate) fn run_all(&mut self, commands: Vec<Command>) -> Vec<Result<Answer, Failure>> {
         let now = self.tick();
+        let actions: Vec<String> = commands.iter().map(|c| c.action.clone()).collect();
+        let jobs = commands.into_iter().map(|c| Job::Command(Box::new(c))).collect();
         let mut to = Mortal { core: &mut self.core, dice: &mut self.dice, now, faults: self.faults };
-        let answer = to.submit(Job::Command(Box::new(command)));
-        match &answer {
+        let answers = to.group(jobs);
+        for (action, answer) in actions.into_iter().zip(&answers) {
+            let count = self.outcome.actions.entry(action).or_default();
+            let held = |f: &Failure| {
+                matches!(f, Failure::Refused(r) if matches!(r.why, Refused::NeedsApproval(_)))
+            };
+            count.0 += 1;
+            count.1 += u64::from(answer.as_ref().map_or_else(held, |_| true));
+            self.heard(answer);
+        }
+        answers
+    }
+
+    /// What a client may rely on from now on.
+    fn heard(&mut self, answer: &Result<Answer, Failure>) {
+        match answer {
             Ok(answer) => {
                 self.outcome.done += 1;
                 for effect in &answer.effects {
@@ -253,10 +274,15 @@ impl World {
                     }
                 }
             }
-            Err(Failure::Refused(_)) => self.outcome.refused += 1,
+            Err(Failure::Refused(refusal)) => match &refusal.why {
+                Refused::NeedsApproval(id) => {
+                    self.outcome.held += 1;
+                    self.acknowledged.push(("approval".into(), Id::new(id)));
+                }
+                _ => self.outcome.refused += 1,
+            },
             Err(Failure::Fault(_)) => {}
         }
-        answer
     }
 
     fn make(&mut self, project: &'static str, action: &str, args: Value) -> Result<Id, Failure> {
@@ -266,82 +292,8 @@ impl World {
         Ok(id.unwrap_or_else(|| answer.value["id"].as_str().unwrap_or_default().into()))
     }
 
-    fn pick(&mut self, n: usize) -> usize {
+    pub(crate) fn pick(&mut self, n: usize) -> usize {
         self.dice.below(n.max(1) as u64) as usize
-    }
-
-    /// Some row of a kind: usually the project's own, sometimes anybody's.
-    fn some(&mut self, kind: &'static str, project: &'static str) -> Option<Id> {
-        let foreign = self.dice.below(12) == 0;
-        let query = match self.projects.get(project) {
-            Some(id) if !foreign => Query::project(id),
-            _ => Query::default(),
-        };
-        let rows = self.db.list(jinyun_base::Kind(kind), &query).ok()?;
-        if rows.is_empty() {
-            return None;
-        }
-        let at = self.pick(rows.len());
-        rows.into_iter().nth(at).map(|s| s.row.id)
-    }
-
-    /// One thing that a tenant asks for; much of it is refused.
-    fn tenant(&mut self) -> Result<(), Failure> {
-        let at = self.pick(PROJECTS.len());
-        let project = PROJECTS[at].0;
-        let actor = self.member(project);
-        let none = || Id::new("nothing");
-        let name = format!("n{}", self.dice.below(6));
-        let create = |action: &str, args: Value| {
-            Command::new(format!("{action}:create"), actor.clone(), "t").with(args)
-        };
-        let on = |action: &str, id: Option<Id>| {
-            Command::new(action, actor.clone(), "t").on(id.unwrap_or_else(none))
-        };
-        let command = match self.dice.below(18) {
-            0 => create("network:network", json!({ "name": name })),
-            1 => {
-                let net = self.some("network", project).unwrap_or_else(none);
-                let third = self.dice.below(3);
-                create("network:subnet",
-                    json!({ "network": net, "cidr": format!("10.{third}.0.0/28") }))
-            }
-            2 | 3 => {
-                let net = self.some("network", project).unwrap_or_else(none);
-                create("network:port", json!({ "network": net, "name": name }))
-            }
-            4 => create("network:security_group", json!({ "name": name })),
-            5 => on("network:port:delete", self.some("port", project)),
-            6 => on("network:network:delete", self.some("network", project)),
-            7 => on("network:security_group:delete", self.some("security_group", project)),
-            8 => {
-                let id = self.some("network", project);
-                on("network:network:update", id).with(json!({ "name": name }))
-            }
-            9 | 10 => {
-                let gib = 1 + self.dice.below(4) as i64;
-                create("volume:volume", json!({ "name": name, "gib": gib,
-                    "volume_type": jinyun_volume::TYPE }))
-            }
-            11 => on("volume:volume:delete", self.some("volume", project)),
-            12 | 13 => {
-                let net = self.some("network", project).unwrap_or_else(none);
-                let image = self.some("image", project).unwrap_or_else(none);
-                let mut args = json!({ "name": name, "imageRef": image, "flavorRef": "1",
-                    "networks": [{ "uuid": net }] });
-                if self.dice.below(3) == 0 {
-                    let volume = self.some("volume", project).unwrap_or_else(none);
-                    args["block_device_mapping_v2"] = json!([{ "source_type": "volume",
-                        "destination_type": "volume", "uuid": volume }]);
-                }
-                create("compute:server", args)
-            }
-            14 => on("compute:server:delete", self.some("server", project)),
-            15 => on("compute:server:stop", self.some("server", project)),
-            16 => on("compute:server:start", self.some("server", project)),
-            _ => create("network:port", json!({ "network": 7 })),
-        };
-        self.run(command).map(drop)
     }
 
     /// A pass of the driver. It ends early when the process dies.
@@ -350,113 +302,6 @@ impl World {
         let mut to = Mortal { core: &mut self.core, dice: &mut self.dice, now, faults: self.faults };
         // A fault is a death or a full disk: the next pass looks again.
         let _ = self.driver.pass(&mut self.db, &mut to, self.live.as_ref(), now);
-    }
-
-    /// Documents for all hosts that have a record; changed ones go on the wire.
-    fn compose(&mut self) -> Result<(), Fault> {
-        let floor = self.db.journal_length()?;
-        let names = View::new(&mut self.db).list::<Host>(&Query::default())?;
-        for name in names.into_iter().map(|h| h.spec.name) {
-            let mut secrets = Db::open(&self.config)?;
-            let secrets = std::cell::RefCell::new(&mut secrets);
-            let secret = |id: &Id| {
-                secrets.borrow_mut().secret("server", id, "user_data").ok().flatten()
-            };
-            let mut view = View::new(&mut self.db);
-            let document = want(&mut view, &name, &secret)?;
-            let on = placed(&mut view, &name)?;
-            if self.live.compose(&name, document, on, floor)
-                && let Some(document) = self.live.document(&name)
-            {
-                self.wire.push(Message::Want(name, document));
-            }
-        }
-        Ok(())
-    }
-
-    fn nudge(&mut self, things: Vec<(&'static str, Id)>) {
-        for (kind, id) in things {
-            let now = self.tick();
-            if let Some(core) = self.core.as_mut() {
-                // A nudge that a full disk loses is made up for by the host's next report.
-                let _ = core.one(Job::Nudge { kind: kind.into(), id }, now);
-            }
-        }
-    }
-
-    /// Every living host says hello, as after a restart of the control process.
-    fn connect_all(&mut self) {
-        let names: Vec<String> =
-            self.hosts.iter().filter(|(_, h)| h.is_some()).map(|(n, _)| n.clone()).collect();
-        for name in names {
-            let _ = self.run(registration(&name, &SimulatedHost::facts()));
-            let mut things = self.live.connected(&name, SimulatedHost::facts());
-            let waits = waiting(&mut View::new(&mut self.db)).unwrap_or_default();
-            things.extend(waits.into_iter().map(|id| ("server", id)));
-            let nudged = self.db.nudges().unwrap_or_default();
-            things.extend(nudged.into_iter().filter_map(|n| match n.kind.as_str() {
-                "volume" => Some(("volume", n.id)),
-                "port" => Some(("port", n.id)),
-                _ => None,
-            }));
-            if let Some(document) = self.live.document(&name) {
-                self.wire.push(Message::Want(name.clone(), document));
-            }
-            if let Some(Some(host)) = self.hosts.get(&name) {
-                self.wire.push(Message::Seen(name, host.seen(&[])));
-            }
-            self.nudge(things);
-        }
-    }
-
-    /// One message arrives: in peace the oldest, under faults any, perhaps twice, perhaps never.
-    fn deliver(&mut self) {
-        if self.wire.is_empty() {
-            return;
-        }
-        let (mut at, mut twice) = (0, false);
-        if self.faults {
-            at = self.pick(self.wire.len());
-            let fate = self.dice.below(10);
-            if at > 0 || fate < 2 {
-                self.outcome.mangled += 1;
-            }
-            if fate == 0 {
-                self.wire.remove(at);
-                return;
-            }
-            twice = fate == 1;
-        }
-        let message = self.wire.remove(at);
-        if twice {
-            let copy = match &message {
-                Message::Want(name, want) => Message::Want(name.clone(), want.clone()),
-                Message::Seen(name, seen) => Message::Seen(name.clone(), seen.clone()),
-            };
-            self.wire.push(copy);
-        }
-        match message {
-            Message::Want(name, document) => {
-                let mut keys = match Db::open(&self.config) {
-                    Ok(db) => db,
-                    Err(_) => return,
-                };
-                let up = self.core.is_some();
-                let mut key = |disk: &str| {
-                    up && keys.secret("volume", &disk.into(), "key").is_ok_and(|k| k.is_some())
-                };
-                if let Some(Some(host)) = self.hosts.get_mut(&name) {
-                    let seen = host.apply(&document, &mut key);
-                    self.wire.push(Message::Seen(name, seen));
-                }
-            }
-            Message::Seen(name, seen) => {
-                if self.core.is_some() && self.hosts.get(&name).is_some_and(Option::is_some) {
-                    let things = self.live.report(&name, seen);
-                    self.nudge(things);
-                }
-            }
-        }
     }
 
     /// The control process starts again if it is dead.
@@ -517,8 +362,9 @@ impl World {
         let mut pages = 0;
         let _ = core.writer.db.pragma_number("page_count", &mut pages);
         let _ = core.writer.db.batch(&format!("PRAGMA max_page_count={pages}"));
-        for _ in 0..6 {
-            if let Err(Failure::Fault(_)) = self.tenant() {
+        for n in 0..6 {
+            let answer = if n % 2 == 0 { self.tenant() } else { self.ballot() };
+            if let Err(Failure::Fault(_)) = answer {
                 self.outcome.full += 1;
             }
         }
@@ -527,8 +373,41 @@ impl World {
         }
     }
 
+    /// Servers that run before anything goes wrong: few that are made among faults ever do.
+    fn servers(&mut self) -> Result<(), Failure> {
+        let faults = std::mem::replace(&mut self.faults, false);
+        for (project, _) in PROJECTS {
+            let id = self.projects.get(project).cloned().unwrap_or_else(|| Id::new(""));
+            let mut first = |kind| {
+                let rows = self.db.list(jinyun_base::Kind(kind), &Query::project(&id));
+                rows.map(|rows| rows.into_iter().next().map(|s| s.row.id))
+            };
+            let (network, image) = (first("network")?, first("image")?);
+            let nic = json!({ "network": { "id": network, "ip": null } });
+            self.make(project, "compute:server:create", json!({ "name": "old", "image": image,
+                "flavor": "1", "networks": { "these": [nic] } }))?;
+        }
+        for _ in 0..8 {
+            self.wait(5_000_000);
+            self.drive();
+            self.compose()?;
+            while !self.wire.is_empty() {
+                self.deliver();
+            }
+        }
+        self.faults = faults;
+        Ok(())
+    }
+
     /// Provokes.
     pub fn provoke(&mut self, steps: usize) -> Result<(), String> {
+        if self.dice.below(2) == 0 {
+            self.servers().map_err(|e| format!("before: {e}"))?;
+        }
+        // Most runs begin with rules, so that commands wait from the start.
+        for _ in 0..self.dice.below(4) {
+            drop(self.make_rule());
+        }
         for step in 0..steps {
             self.revive().map_err(|e| format!("step {step}: {e}"))?;
             match self.dice.below(20) {
@@ -537,7 +416,13 @@ impl World {
                 12 | 13 => drop(self.compose()),
                 14..=17 => self.deliver(),
                 18 => self.fault(),
-                _ => self.now += self.dice.below(3_000_000) as i64,
+                _ => {
+                    let pause = self.dice.below(3_000_000) as i64;
+                    self.wait(pause);
+                }
+            }
+            if self.dice.below(3) == 0 {
+                self.decide();
             }
             if step % 25 == 24 {
                 crate::check::quota(self).map_err(|e| format!("step {step}: {e}"))?;
@@ -556,8 +441,14 @@ impl World {
             }
         }
         self.connect_all();
+        // Longer than an approved command waits for its window: each runs or expires.
+        for _ in 0..72 {
+            self.wait(3 * 3_600_000_000);
+            self.tend();
+        }
         for _ in 0..60 {
-            self.now += 61_000_000;
+            self.wait(61_000_000);
+            self.tend();
             self.drive();
             self.compose().map_err(|e| e.to_string())?;
             while !self.wire.is_empty() {
@@ -569,8 +460,21 @@ impl World {
 
     /// What the run did.
     pub fn outcome(&mut self) -> Outcome {
-        self.outcome.entries = self.db.journal_length().unwrap_or(0);
-        self.outcome.clone()
+        let mut outcome = self.outcome.clone();
+        outcome.entries = self.db.journal_length().unwrap_or(0);
+        let all = self.db.list(jinyun_base::Kind("approval"), &Query::default()).unwrap_or_default();
+        for stored in all {
+            let spec: Value = serde_json::from_str(&stored.row.spec).unwrap_or_default();
+            match spec["state"].as_str().unwrap_or_default() {
+                "done" => outcome.ran += 1,
+                "failed" => outcome.failed += 1,
+                "expired" => outcome.expired += 1,
+                "refused" | "withdrawn" => outcome.stopped += 1,
+                "lapsed" => outcome.lapsed += 1,
+                _ => {}
+            }
+        }
+        outcome
     }
 
     /// The core, for checkers and planted bugs.
@@ -583,16 +487,19 @@ impl World {
         self.registry = registry;
     }
 
-    /// Puts a disk on a host that nobody asked for.
-    pub fn plant_disk(&mut self, host: &str, disk: &str) {
-        let mut document = HostWant { generation: u64::MAX, ..HostWant::default() };
-        if let Some(known) = self.live.document(host) {
-            document = HostWant { generation: u64::MAX, ..known };
-        }
-        document.disks.push(jinyun_wire::DiskWant { id: disk.into(), bytes: 1, image: None });
-        if let Some(Some(host)) = self.hosts.get_mut(host) {
-            host.apply(&document, &mut |_| true);
-        }
+    /// Starts the control process with another registry, to plant a bug that does not depend on the
+    /// workload. Checkers keep the services as they are.
+    pub fn restart_with(&mut self, registry: Registry) -> Result<(), String> {
+        self.core = None;
+        let sound = std::mem::replace(&mut self.registry, Arc::new(registry));
+        let started = self.start().map_err(|e| e.to_string());
+        self.registry = sound;
+        started
+    }
+
+    /// Who is asked for approvals, to plant one who is careless.
+    pub fn approver(&self) -> Option<Arc<dyn Approver>> {
+        self.registry.approver.clone()
     }
 
     /// Signs what is committed, for the checker of the journal.

@@ -1,14 +1,14 @@
 //! What the engine asks: does this wait, does a consent cover that, who is this user now.
 //!
-//! Roles come from the directory at the time that the clock says, since a role may end by itself;
-//! accounts and groups are read from their rows, which within a command are newer. Whoever was
-//! disabled or has lost a role neither votes nor has a command run.
+//! Who somebody is, is read from rows, through the view of the command that asks: commands share
+//! commits, and the directory in memory learns of a role that was taken only with the commit. Whoever
+//! was disabled or has lost a role neither votes nor has a command run, also one entry later.
 
 use crate::{consent, request};
 use jinyun_base::{Fault, Id, Time};
 use jinyun_engine::{Approver, Command, Ctx, Failure, Need, Query, View};
-use jinyun_identity::{Directory, Domain, Membership, Scoped, User};
-use jinyun_policy::{Actor, Object, Scope};
+use jinyun_identity::{Directory, Membership, Scoped};
+use jinyun_policy::{Actor, ActorKind, Object, Scope};
 use std::sync::Arc;
 
 /// Reads the clock.
@@ -16,15 +16,26 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// The approver.
 pub struct Approvals {
-    directory: Arc<Directory>,
     clock: Clock,
 }
 
 impl Approvals {
-    /// Over this directory and this clock.
-    pub fn new(directory: Arc<Directory>, clock: Clock) -> Approvals {
-        Approvals { directory, clock }
+    /// By this clock.
+    pub fn new(clock: Clock) -> Approvals {
+        Approvals { clock }
     }
+}
+
+/// The actor that a user is in a scope at a moment.
+fn present(view: &mut View<'_>, user: &Id, scope: &Scope, now: Time)
+    -> Result<Option<Actor>, Fault> {
+    let scoped = match scope {
+        Scope::None => None,
+        Scope::System => Some(Scoped::System),
+        Scope::Domain(domain) => Some(Scoped::Domain(domain.clone())),
+        Scope::Project { project, .. } => Some(Scoped::Project(project.clone())),
+    };
+    Directory::present(view, user, scoped.as_ref(), now)
 }
 
 impl Approver for Approvals {
@@ -39,7 +50,20 @@ impl Approver for Approvals {
 
     fn consent(&self, view: &mut View<'_>, asked: &Command, object: &Object, now: Time)
         -> Result<Option<Id>, Fault> {
-        consent::covering(view, asked, object, now)
+        let was = &asked.actor;
+        let actor = match was.kind {
+            ActorKind::User => match present(view, &was.id, &was.scope, now)? {
+                Some(today) => capped(today, was),
+                None => return Ok(None),
+            },
+            // A part of the platform has no account that could lose a duty.
+            _ => was.clone(),
+        };
+        // Policy will judge by the token's duty: a consent must not be found for another.
+        if actor.duty != was.duty {
+            return Ok(None);
+        }
+        consent::covering(view, &actor, &asked.action, object, now)
     }
 
     fn now(&self) -> Time {
@@ -47,24 +71,15 @@ impl Approver for Approvals {
     }
 
     fn actor(&self, view: &mut View<'_>, user: &Id, scope: &Scope) -> Result<Option<Actor>, Fault> {
-        let Some(account) = view.get::<User>(user)? else { return Ok(None) };
-        let domain = view.get::<Domain>(&account.spec.domain)?;
-        if !account.spec.enabled || !domain.is_some_and(|d| d.spec.enabled) {
-            return Ok(None);
-        }
-        let scoped = match scope {
-            Scope::None => None,
-            Scope::System => Some(Scoped::System),
-            Scope::Domain(domain) => Some(Scoped::Domain(domain.clone())),
-            Scope::Project { project, .. } => Some(Scoped::Project(project.clone())),
-        };
-        Ok(self.directory.actor_at(user, scoped.as_ref(), (self.clock)()))
+        present(view, user, scope, (self.clock)())
     }
 
     fn in_group(&self, view: &mut View<'_>, user: &Id, group: &Id) -> Result<bool, Fault> {
+        let now = (self.clock)();
         let fields = vec![("group", group.to_string()), ("user", user.to_string())];
-        let query = Query { fields, limit: Some(1), ..Query::default() };
-        Ok(!view.list::<Membership>(&query)?.is_empty())
+        let found = view.list::<Membership>(&Query { fields, ..Query::default() })?;
+        // One that somebody outside vouched for ends by itself.
+        Ok(found.iter().any(|m| m.spec.until.is_none_or(|end| end > now.0)))
     }
 }
 

@@ -12,15 +12,15 @@
 //! more with the next version. A standing consent, as a contract may hold, is one without an end,
 //! asked, granted, recorded and revoked like any other.
 
-use crate::pattern::Pattern;
-use crate::rule::present;
-use crate::{check_text, home, read, target};
-use jinyun_base::{Fault, Id, Kind, Refusal, Refused, Time, check_name};
+use crate::pattern;
+use crate::rule::{present, still};
+use crate::{check_text, home, own_hand, read, target};
+use jinyun_base::{Fault, Id, Kind, Refusal, Time, check_name};
 use jinyun_engine::{
     Command, Ctx, Failure, Have, Link, Place, Query, Registry, Resource, View,
 };
 use jinyun_identity::Project;
-use jinyun_policy::{Actor, Duty, Object, PROVIDER, Role, Scope, Who};
+use jinyun_policy::{Actor, Duty, Object, PROVIDER, Pattern, Scope, Who};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -187,13 +187,12 @@ impl ConsentSpec {
     }
 }
 
-/// A consent that covers what is asked, now.
-pub(crate) fn covering(view: &mut View<'_>, asked: &Command, object: &Object, now: Time)
+/// A consent that covers what an actor would do, now.
+pub(crate) fn covering(view: &mut View<'_>, actor: &Actor, action: &str, object: &Object, now: Time)
     -> Result<Option<Id>, Fault> {
     let Some(domain) = &object.domain else { return Ok(None) };
     let granted = view.list::<Consent>(&Query::field("granted", domain))?;
-    let found = granted.into_iter()
-        .find(|c| c.spec.covers(&asked.actor, &asked.action, object, now));
+    let found = granted.into_iter().find(|c| c.spec.covers(actor, action, object, now));
     Ok(found.map(|c| c.id))
 }
 
@@ -225,9 +224,9 @@ fn named(registry: &Registry, patterns: &[Pattern], duty: Option<Duty>)
     -> Result<Vec<String>, Refusal> {
     let offered = offered(registry, duty);
     let mut names: Vec<&str> = Vec::new();
-    for pattern in patterns {
-        pattern.check("actions")?;
-        let mut fitting = offered.iter().copied().filter(|a| pattern.fits(a)).peekable();
+    for asked in patterns {
+        pattern::check(asked, "actions")?;
+        let mut fitting = offered.iter().copied().filter(|a| asked.fits(a)).peekable();
         if fitting.peek().is_none() {
             let there = if offered.is_empty() { "none".into() } else { offered.join(", ") };
             let say = format!("name what no consent can open; offered to that duty: {there}");
@@ -267,12 +266,16 @@ fn holders(ctx: &mut Ctx<'_>, asked: &Asked) -> Result<(Option<Duty>, Option<Id>
     }
 }
 
-/// Asks for a consent. A manager who makes one grants it by that.
+/// Asks for a consent. A manager who makes one grants it by that, so the role has to be held at that
+/// moment; asking alone gives nobody anything.
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let asked: Asked = read(command, "consent")?;
     let staff = matches!(ctx.permit().because(), Who::Duty(_));
     if !staff && ctx.actor.domain_of_scope() != Some(&asked.domain) {
         return Err(Refusal::not_found("domain", &asked.domain).into());
+    }
+    if !staff {
+        still(ctx, &asked.domain)?;
     }
     if asked.domain.as_str() == PROVIDER {
         let say = "is the provider's own, which gives itself no consent: name the institution";
@@ -344,13 +347,10 @@ fn decide(ctx: &mut Ctx<'_>, command: &Command, from: &[ConsentState],
 
 /// The institution grants or refuses it.
 pub(crate) fn vote(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
-    // A role that was taken a moment ago grants nothing.
-    let (_, manager) = present(ctx)?;
+    own_hand(command)?;
     let have = ctx.get::<Consent>(target(command)?)?;
-    if manager.role < Some(Role::Manager) {
-        let say = "You no longer hold the role of this token.";
-        return Err(Refusal::new(Refused::Forbidden, say).into());
-    }
+    // A role that was taken a moment ago grants nothing.
+    still(ctx, &have.domain)?;
     if have.spec.state == ConsentState::Waiting && late(&have, ctx.now) {
         let say = format!("The time to decide about consent {} is over: ask anew.", have.id);
         return Err(Refusal::conflict(say).into());
@@ -363,6 +363,8 @@ pub(crate) fn vote(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failur
 
 /// The institution ends it at once: the next use is refused.
 pub(crate) fn revoke(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let have = ctx.get::<Consent>(target(command)?)?;
+    still(ctx, &have.domain)?;
     decide(ctx, command, &[ConsentState::Granted], |_| ConsentState::Revoked)
 }
 

@@ -1,8 +1,10 @@
-//! What time brings: approved commands whose window has opened, requests and consents that are over.
+//! What time brings: approved commands whose window has opened, requests and consents that are over,
+//! requests that their rules have left behind.
 //!
 //! A plan is pure and has no clock, so this is not the driver's: somebody with a clock asks every few
 //! seconds what is due, and gets commands. Being late does no harm: no vote counts after its
-//! deadline and no consent after its end, whether or not this has said so yet.
+//! deadline, no consent after its end, and no approval that the rules do not ask for any more, whether
+//! or not this has said so yet.
 
 use crate::consent::{self, Consent};
 use crate::request::{self, Approval, State};
@@ -17,7 +19,7 @@ pub fn due(view: &mut View<'_>, now: Time) -> Result<Vec<Command>, Fault> {
     let own = |action: &str| Command::new(action, Actor::system("approval"), "approval-due");
     let mut due = Vec::new();
     for have in view.list::<Approval>(&open)? {
-        if request::late(&have.spec, now) {
+        if request::late(&have.spec, now) || request::behind(view, &have.spec)?.is_some() {
             due.push(own("approval:approval:expire").on(have.id));
         } else if have.spec.state == State::Approved && have.spec.may_run(now) {
             due.push(own("approval:approval:run").on(have.id));

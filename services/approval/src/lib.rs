@@ -19,19 +19,16 @@ mod request;
 mod rest;
 mod rule;
 mod stage;
-mod window;
 
 pub use approver::{Approvals, Clock};
 pub use consent::{Consent, ConsentSpec, ConsentState, Decision, Thing};
 pub use due::{due, tend};
-pub use pattern::Pattern;
 pub use request::{Approval, ApprovalSpec, Outcome, State, Vote};
 pub use rest::routes;
 pub use rule::{ApprovalRule, Condition, RuleSpec};
 pub use stage::{Stage, Voters, Within};
-pub use window::{Day, Window};
 
-use jinyun_base::{Id, Refusal};
+use jinyun_base::{Id, Refusal, Refused};
 use jinyun_engine::{Command, Failure, Link, OnDelete, Registry, Verb};
 use jinyun_identity::Directory;
 use jinyun_policy::{Duty, PROVIDER, Role, Rule, Who};
@@ -107,9 +104,10 @@ pub fn register(registry: &mut Registry) {
         .rules(RULES);
 }
 
-/// Has the engine ask from now on, about the people of this directory.
-pub fn install(registry: &mut Registry, directory: Arc<Directory>, clock: Clock) {
-    registry.approver = Some(Arc::new(Approvals::new(directory, clock)));
+/// Has the engine ask from now on. People are read from their rows at each question, so the directory
+/// in memory is not looked at.
+pub fn install(registry: &mut Registry, _: Arc<Directory>, clock: Clock) {
+    registry.approver = Some(Arc::new(Approvals::new(clock)));
 }
 
 /// Longest reason and comment, in characters.
@@ -118,6 +116,14 @@ const SENTENCE: usize = 2000;
 /// The resource that a command is about.
 fn target(command: &Command) -> Result<&Id, Failure> {
     command.target.as_ref().ok_or_else(|| Refusal::invalid("id", "is missing").into())
+}
+
+/// A vote is one's own hand's: what was passed on, perhaps to whoever asked, does not cast it.
+fn own_hand(command: &Command) -> Result<(), Refusal> {
+    match command.via.delegated {
+        true => Err(Refusal::new(Refused::Forbidden, "The token does not allow this request.")),
+        false => Ok(()),
+    }
 }
 
 /// A command's words.

@@ -5,20 +5,22 @@
 //!               |                                     |
 //! waiting ------+--> last yes --> approved ---> run in the same transaction --> done
 //!    |                               |  (a window: at its first moment)
-//!    +--> expired, withdrawn <-------+
+//!    +-> expired, withdrawn, lapsed <+
 //! ```
-//! A request keeps the stages and windows it was asked with. When it runs, the rules are asked
-//! again: if they have come to ask for something else, votes given under the old ones do not count.
+//! A request keeps what it was asked with. When it runs, the rules are asked again: if by then they
+//! are others, ask for other stages or windows, or are gone, it does not run. A command that a rule
+//! held back can be asked without it once the rule is lifted, and must not happen twice. Such a
+//! request can only fail, so it ends (`lapsed`) as soon as somebody looks, and asked again is another.
 
 use crate::approver::capped;
-use crate::rule::{self, ApprovalRule, present};
+use crate::rule::{self, ApprovalRule, approver, present};
 use crate::stage::{Stage, Voters, current};
-use crate::window::Window;
-use crate::{check_text, home, read, target};
-use jinyun_base::{Fault, Id, Kind, Refusal, Refused, Time};
+use crate::{check_text, home, own_hand, read, target};
+use jinyun_base::{Fault, Id, Kind, Refusal, Refused, Time, Window};
 use jinyun_engine::{
     Approver, Claim, Command, Ctx, Failure, Have, Job, Link, Need, Place, Query, Resource, View,
 };
+use jinyun_identity::Project;
 use jinyun_journal::entry::canonical;
 use jinyun_policy::{Actor, Duty, Object, PROVIDER, Role, Scope, Who, meets};
 use serde::{Deserialize, Serialize};
@@ -51,6 +53,8 @@ pub enum State {
     Withdrawn,
     /// It was approved, and refused when it ran.
     Failed,
+    /// The rules that asked for it have changed or are gone.
+    Lapsed,
 }
 
 impl State {
@@ -64,6 +68,7 @@ impl State {
             State::Expired => "expired",
             State::Withdrawn => "withdrawn",
             State::Failed => "failed",
+            State::Lapsed => "lapsed",
         }
     }
 
@@ -136,6 +141,9 @@ pub struct ApprovalSpec {
     pub decided: Option<Time>,
     /// What came of it.
     pub outcome: Option<Outcome>,
+    /// Why it lapsed.
+    #[serde(default)]
+    pub ended: Option<String>,
 }
 
 impl Resource for Approval {
@@ -209,6 +217,18 @@ impl ApprovalSpec {
         }
     }
 
+    /// What the rules are about: the thing, where it was when it was asked.
+    fn thing(&self) -> Object {
+        let mut thing = self.about();
+        // A request about a project lies in the domain.
+        if self.kind == Project::KIND.0
+            && let Some(id) = &self.command.target
+        {
+            thing.project = Some(id.clone());
+        }
+        thing
+    }
+
     /// Whether all windows are open.
     pub(crate) fn may_run(&self, at: Time) -> bool {
         self.windows.iter().all(|w| w.open(at))
@@ -248,6 +268,27 @@ impl Asks {
             reason_required: rules.iter().any(|r| r.spec.reason_required),
         }
     }
+
+    /// Why this is not what a request was asked with. Its time and whether it needs a reason stay as
+    /// they were: they say how to ask, and not who agrees.
+    fn not_of(&self, spec: &ApprovalSpec) -> Option<&'static str> {
+        if self.rules.is_empty() {
+            return Some("No rule makes this wait any more: ask for it again.");
+        }
+        // By their ids as well: a rule that was lifted and written again is another one, and in
+        // between the command could be asked without it.
+        let same = self.rules == spec.rules && self.stages == spec.stages
+            && self.windows == spec.windows;
+        (!same).then_some("The rules have come to ask for another approval: ask for it again.")
+    }
+}
+
+/// Why the rules have left a request behind; none if they ask for what it was asked with.
+pub(crate) fn behind(view: &mut View<'_>, spec: &ApprovalSpec)
+    -> Result<Option<&'static str>, Fault> {
+    let thing = spec.thing();
+    let rules = rule::asking(view, &spec.command, &thing)?;
+    Ok(Asks::of(&rules, &spec.command, &thing).not_of(spec))
 }
 
 /// By which a command is known again.
@@ -268,35 +309,45 @@ fn digest(command: &Command) -> Result<String, Failure> {
 pub(crate) fn needs(view: &mut View<'_>, command: &Command, object: &Object)
     -> Result<Option<Need>, Failure> {
     let rules = rule::asking(view, command, object)?;
-    if rules.is_empty() {
+    if rules.is_empty() && command.approval.is_none() {
         return Ok(None);
     }
     let asks = Asks::of(&rules, command, object);
     if let Some(id) = &command.approval {
         let have = view.get::<Approval>(&id.as_str().into())?;
         let known = digest(command)?;
-        let covered = have.is_some_and(|h| {
-            h.spec.state == State::Approved && h.spec.digest == known
-                && h.spec.stages == asks.stages && h.spec.windows == asks.windows
-        });
-        if covered {
-            return Ok(None);
-        }
-        let say = "The rules ask for another approval than this was given: ask for it again.";
-        return Err(Refusal::conflict(say).into());
+        let given = have.filter(|h| h.spec.state == State::Approved && h.spec.digest == known);
+        let not = match given {
+            Some(given) => asks.not_of(&given.spec),
+            None => Some("This is not what was approved: ask for it again."),
+        };
+        return match not {
+            None => Ok(None),
+            Some(say) => Err(Refusal::conflict(say).into()),
+        };
     }
     let words = serde_json::to_value(&asks)
         .map_err(|e| Fault::new(format!("what an approval asks for cannot be written: {e}")))?;
     Ok(Some(Need { words }))
 }
 
-/// Keeps a command. The same one again, while it waits, is the same request.
+/// Keeps a command. The same one again, while it waits and the rules are the same, is the same
+/// request.
 pub(crate) fn keep(ctx: &mut Ctx<'_>, command: &Command, need: Need) -> Result<Id, Failure> {
     let asks: Asks = serde_json::from_value(need.words)
         .map_err(|e| Fault::new(format!("what an approval asks for cannot be read: {e}")))?;
     let digest = digest(command)?;
-    if let Some((_, id)) = ctx.view().claimed("approval", &digest)? {
-        return Ok(id);
+    let known = ctx.view().claimed("approval", &digest)?;
+    if let Some((_, id)) = known {
+        let have = ctx.get::<Approval>(&id)?;
+        // Whose time is over, or whose rules are others now, can only fail: it is asked anew.
+        if late(&have.spec, ctx.now) {
+            end(ctx, have, State::Expired, None)?;
+        } else if let Some(why) = asks.not_of(&have.spec) {
+            end(ctx, have, State::Lapsed, Some(why))?;
+        } else {
+            return Ok(id);
+        }
     }
     let asker = command.actor.id.to_string();
     let fields = vec![("asker", asker), ("open", "yes".into())];
@@ -317,6 +368,7 @@ pub(crate) fn keep(ctx: &mut Ctx<'_>, command: &Command, need: Need) -> Result<I
         state: State::Waiting,
         decided: None,
         outcome: None,
+        ended: None,
     };
     Ok(ctx.create::<Approval>(&domain, &project, spec)?.id)
 }
@@ -404,6 +456,7 @@ struct VoteWords {
 
 /// Takes a vote. One no ends it; the last yes runs it, or leaves it to its window.
 pub(crate) fn vote(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    own_hand(command)?;
     let id = target(command)?;
     let VoteWords { approve, comment } = read(command, "vote")?;
     check_text("comment", &comment, false)?;
@@ -435,8 +488,7 @@ fn put(ctx: &mut Ctx<'_>, id: &Id, spec: ApprovalSpec) -> Result<(), Failure> {
 
 /// Has the command run behind this one, as its first actor is today.
 fn start(ctx: &mut Ctx<'_>, id: &Id, spec: &ApprovalSpec) -> Result<(), Failure> {
-    let approver = ctx.registry().approver.clone();
-    let approver = approver.ok_or_else(|| Fault::new("no approver is installed"))?;
+    let approver = approver(ctx)?;
     let mut command = spec.command.clone();
     command.approval = Some(id.to_string());
     let was = command.actor.clone();
@@ -497,14 +549,19 @@ pub(crate) fn settle(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     Ok(Value::Null)
 }
 
-/// Ends a request whose time is over. For the platform.
+/// Ends a request whose time is over, or which its rules have left behind. For the platform.
 pub(crate) fn expire(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
-    let id = target(command)?;
-    let have = ctx.get::<Approval>(id)?;
-    if !late(&have.spec, ctx.now) {
+    let have = ctx.get::<Approval>(target(command)?)?;
+    if late(&have.spec, ctx.now) {
+        return end(ctx, have, State::Expired, None);
+    }
+    if !have.spec.state.open() {
         return Err(over(&have));
     }
-    end(ctx, have, State::Expired)
+    let why = behind(&mut ctx.view(), &have.spec)?;
+    let early = || Refusal::conflict(format!("Request {} has time left.", have.id));
+    let why = why.ok_or_else(early)?;
+    end(ctx, have, State::Lapsed, Some(why))
 }
 
 /// How long an approved command waits for its window: one comes every week, if any does.
@@ -522,14 +579,16 @@ pub(crate) fn late(spec: &ApprovalSpec, now: Time) -> bool {
 /// Whoever asked takes it back.
 pub(crate) fn withdraw(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let have = ctx.get::<Approval>(target(command)?)?;
-    end(ctx, have, State::Withdrawn)
+    end(ctx, have, State::Withdrawn, None)
 }
 
-fn end(ctx: &mut Ctx<'_>, have: Have<Approval>, state: State) -> Result<Value, Failure> {
+fn end(ctx: &mut Ctx<'_>, have: Have<Approval>, state: State, why: Option<&str>)
+    -> Result<Value, Failure> {
     if !have.spec.state.open() {
         return Err(over(&have));
     }
-    let spec = ApprovalSpec { state, decided: Some(ctx.now), ..have.spec };
+    let ended = why.map(String::from);
+    let spec = ApprovalSpec { state, ended, decided: Some(ctx.now), ..have.spec };
     put(ctx, &have.id, spec)?;
     Ok(json!({ "id": have.id }))
 }

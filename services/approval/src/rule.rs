@@ -6,16 +6,15 @@
 //! by writing a milder one below it. A guarded rule is changed or removed only by its own stages.
 
 use crate::approver::capped;
-use crate::pattern::{Pattern, never};
+use crate::pattern::{catches, check_rule, never};
 use crate::stage::{self, Stage, Voters};
-use crate::window::Window;
 use crate::{check_text, home, read, target};
-use jinyun_base::{Fault, Id, Kind, Refusal, Refused, check_name};
+use jinyun_base::{Fault, Id, Kind, Refusal, Refused, Window, check_name};
 use jinyun_engine::{
     Approver, Command, Ctx, Failure, Have, Link, Place, Query, Resource, View,
 };
 use jinyun_identity::{Group, Project};
-use jinyun_policy::{Actor, Duty, Object, PROVIDER, Scope, Who};
+use jinyun_policy::{Actor, Duty, Object, PROVIDER, Pattern, Scope, Who, meets};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -89,7 +88,7 @@ impl Resource for ApprovalRule {
             return Err(Refusal::invalid("name", "is empty").into());
         }
         check_text("description", &new.description, false)?;
-        new.action.check("action")?;
+        check_rule(&new.action, "action")?;
         stage::check(&new.stages, new.platform())?;
         if new.when.len() > CONDITIONS {
             return Err(Refusal::invalid("when", format!("holds more than {CONDITIONS}")).into());
@@ -182,15 +181,34 @@ pub(crate) fn sees(actor: &Actor, spec: &RuleSpec) -> bool {
     actor.scope != Scope::System || actor.duty == Some(Duty::AuditAdmin) || spec.platform()
 }
 
+/// Whom the engine asks.
+pub(crate) fn approver(ctx: &Ctx<'_>) -> Result<Arc<dyn Approver>, Fault> {
+    let approver = ctx.registry().approver.clone();
+    approver.ok_or_else(|| Fault::new("no approver is installed"))
+}
+
+fn gone() -> Refusal {
+    Refusal::new(Refused::Forbidden, "You no longer hold the role of this token.")
+}
+
 /// The approver and whoever asks, with the roles of this moment.
 pub(crate) fn present(ctx: &mut Ctx<'_>) -> Result<(Arc<dyn Approver>, Actor), Failure> {
-    let approver = ctx.registry().approver.clone();
-    let approver = approver.ok_or_else(|| Fault::new("no approver is installed"))?;
+    let approver = approver(ctx)?;
     let was = ctx.actor;
     let now = approver.actor(&mut ctx.view(), &was.id, &was.scope)?;
-    let gone = || Refusal::new(Refused::Forbidden, "You no longer hold the role of this token.");
     let actor = capped(now.ok_or_else(gone)?, was);
     Ok((approver, actor))
+}
+
+/// Refuses whoever policy let in for a role in this domain that they have not any more: the token was
+/// looked at before the command's turn came.
+pub(crate) fn still(ctx: &mut Ctx<'_>, domain: &Id) -> Result<(), Failure> {
+    let (_, actor) = present(ctx)?;
+    let there = Object { domain: Some(domain.clone()), ..Object::default() };
+    match meets(ctx.permit().because(), &actor, &there) {
+        true => Ok(()),
+        false => Err(gone().into()),
+    }
 }
 
 /// The security administrator writes the platform's rules, a manager those of the institution.
@@ -209,8 +227,8 @@ fn may_write(ctx: &Ctx<'_>, spec: &RuleSpec) -> Result<(), Failure> {
 
 /// Refuses a rule about what is not there.
 fn known(ctx: &mut Ctx<'_>, spec: &RuleSpec) -> Result<(), Failure> {
-    spec.action.check("action")?;
-    if !spec.action.catches(ctx.registry()) {
+    check_rule(&spec.action, "action")?;
+    if !catches(&spec.action, ctx.registry()) {
         let say = "catches no operation that changes something";
         return Err(Refusal::invalid("action", say).into());
     }
@@ -220,7 +238,7 @@ fn known(ctx: &mut Ctx<'_>, spec: &RuleSpec) -> Result<(), Failure> {
             return Err(Refusal::not_found("project", &spec.project).into());
         }
     }
-    let (approver, _) = present(ctx)?;
+    let approver = approver(ctx)?;
     for stage in &spec.stages {
         match &stage.who {
             Voters::Users(ids) => {
@@ -249,18 +267,20 @@ fn known(ctx: &mut Ctx<'_>, spec: &RuleSpec) -> Result<(), Failure> {
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let spec: RuleSpec = read(command, "rule")?;
     may_write(ctx, &spec)?;
+    still(ctx, &spec.domain)?;
     known(ctx, &spec)?;
     let (domain, project) = (spec.domain.clone(), spec.project.clone());
     let row = ctx.create::<ApprovalRule>(&domain, &project, spec)?;
     Ok(json!({ "id": row.id }))
 }
 
-/// Changes members of a rule. Requests that wait already keep the stages that they were asked with;
-/// if the rule asks for others when one is approved, that one fails.
+/// Changes members of a rule. A request keeps what it was asked with; one whose rules have come to ask
+/// for other stages or windows ends (`request::behind`).
 pub(crate) fn update(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let id = target(command)?;
     let have = ctx.get::<ApprovalRule>(id)?;
     may_write(ctx, &have.spec)?;
+    still(ctx, &have.spec.domain)?;
     let mut value = serde_json::to_value(&have.spec)
         .map_err(|e| Fault::new(format!("a rule cannot be written: {e}")))?;
     if let (Some(members), Some(changes)) = (value.as_object_mut(), command.args.as_object()) {
@@ -281,6 +301,7 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     let id = target(command)?;
     let have = ctx.get::<ApprovalRule>(id)?;
     may_write(ctx, &have.spec)?;
+    still(ctx, &have.spec.domain)?;
     ctx.delete::<ApprovalRule>(id)?;
     Ok(Value::Null)
 }

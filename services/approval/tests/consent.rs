@@ -160,6 +160,10 @@ fn what_is_no_consent_is_refused_by_name() {
         ("sys1@system", json!({ "actions": [] }), "actions are required"),
         ("sys1@system", json!({ "actions": ["toy:vault:delete"] }), "actions name what no consent"),
         ("sys1@system", json!({ "actions": ["toy:vault:list"] }), "actions name what no consent"),
+        // Nor what never waits for an approval: that is about rules.
+        ("sys1@system", json!({ "actions": ["approval:consent:vote"] }), "actions name what no consent"),
+        ("sys1@system", json!({ "actions": ["identity:token:create"] }), "actions name what no consent"),
+        ("sys1@system", json!({ "actions": ["*:vault:update"] }), "actions must be words"),
         ("sec1@system", json!({}), "actions name what no consent"),
         ("sec1@system", json!({ "duty": "audit_admin" }), "duty must be"),
         ("sys1@system", json!({ "duty": "security_admin" }), "actions name what no consent"),

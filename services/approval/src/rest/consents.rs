@@ -2,10 +2,10 @@
 
 use super::{around, asks, flat, id_or_null, made, only, page, said, staff, time};
 use crate::consent::{Asked, Consent, ConsentState, Decision, Thing, offered};
-use crate::pattern::Pattern;
 use crate::stage::duty;
 use jinyun_base::{Fault, Id, Refusal};
 use jinyun_engine::{Failure, Have, Query};
+use jinyun_policy::Pattern;
 use jinyun_rest::{Call, Reply, Route, Words};
 use serde_json::{Value, json};
 

@@ -3,15 +3,14 @@
 use super::{approver, around, asks, flat, id_or_null, only, page, said, staff};
 use crate::request::{self, Approval, ApprovalSpec, State, duty_word};
 use crate::stage::{self, current};
-use crate::window::Window;
-use jinyun_base::{Fault, Id, Refusal};
+use jinyun_base::{Fault, Id, Refusal, Window};
 use jinyun_engine::{Failure, Have, Query};
 use jinyun_policy::{Actor, Duty, Scope};
 use jinyun_rest::{Call, Reply, Route};
 use serde_json::{Value, json};
 
-const STATES: [State; 7] = [State::Waiting, State::Approved, State::Done, State::Refused,
-    State::Expired, State::Withdrawn, State::Failed];
+const STATES: [State; 8] = [State::Waiting, State::Approved, State::Done, State::Refused,
+    State::Expired, State::Withdrawn, State::Failed, State::Lapsed];
 
 /// What will run, beside what is there now.
 struct Present {
@@ -101,6 +100,7 @@ fn show(have: &Have<Approval>, present: Present) -> Value {
         "windows": spec.windows.iter().map(Window::show).collect::<Vec<_>>(),
         "decided_at": spec.decided.map(|at| at.seconds()),
         "outcome": outcome,
+        "ended": spec.ended,
     })
 }
 

@@ -3,8 +3,7 @@
 use super::{accepted, around, id_or_null, made, only, page, said, staff};
 use crate::rule::{self, ApprovalRule, Condition, DEADLINE, RuleSpec};
 use crate::stage::Stage;
-use crate::window::{DAYS, Window, minute};
-use jinyun_base::{Id, Refusal};
+use jinyun_base::{Id, Refusal, Window};
 use jinyun_engine::{Failure, Have, Query};
 use jinyun_policy::PROVIDER;
 use jinyun_rest::{Call, Reply, Route, Words};
@@ -55,26 +54,6 @@ fn conditions(items: &[Value]) -> Result<Vec<Condition>, Failure> {
     }).collect()
 }
 
-fn window(words: &Words<'_>) -> Result<Window, Failure> {
-    words.only(&["days", "from", "to"])?;
-    let names = words.texts("days")?.unwrap_or_default();
-    let mut days = Vec::with_capacity(names.len());
-    for name in names {
-        let found = DAYS.iter().find(|(word, _)| *word == name);
-        let say = || Refusal::invalid("days", "must be among mon, tue, wed, thu, fri, sat, sun");
-        let (_, day) = found.ok_or_else(say)?;
-        if !days.contains(day) {
-            days.push(*day);
-        }
-    }
-    let at = |name: &'static str| -> Result<i64, Failure> {
-        let text = words.need(name)?;
-        let say = || Refusal::invalid(name, "must be a time of day in UTC+8, like 22:30");
-        Ok(minute(&text).ok_or_else(say)?)
-    };
-    Ok(Window { days, from: at("from")?, to: at("to")? })
-}
-
 /// The members of a rule that the body names, as the spec has them.
 fn args(words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
     let mut args = Map::new();
@@ -101,7 +80,7 @@ fn args(words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
         args.insert("deadline".into(), seconds.into());
     }
     if words.has("window") {
-        let open = words.object("window")?.map(|inner| window(&inner)).transpose()?;
+        let open = words.object("window")?.map(|inner| inner.window()).transpose()?;
         args.insert("window".into(), json!(open));
     }
     for flag in ["reason_required", "guarded"] {

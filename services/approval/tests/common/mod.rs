@@ -7,14 +7,15 @@ use jinyun_engine::*;
 use jinyun_identity::{Directory, Grant, Scoped};
 use jinyun_journal::entry::Entry;
 use jinyun_policy::{Actor, Duty, Role, Rule, Who};
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Cloud, Route};
 use jinyun_store::{Config, Db, Writer};
+use jinyun_testrest::Caller;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Something of a tenant's.
 pub struct Vault;
@@ -107,6 +108,14 @@ pub fn registry(directory: &Arc<Directory>, clock: &Arc<AtomicI64>) -> Registry 
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+fn told(came: Result<Answer, Failure>) -> Result<Answer, Refusal> {
+    match came {
+        Ok(answer) => Ok(answer),
+        Err(Failure::Refused(refusal)) => Err(refusal),
+        Err(Failure::Fault(fault)) => panic!("{fault}"),
+    }
+}
 
 impl World {
     pub fn new() -> World {
@@ -214,11 +223,35 @@ impl World {
     }
 
     pub fn run(&self, command: Command) -> Result<Answer, Refusal> {
-        match self.cloud.handle.run(Job::Command(Box::new(command))) {
-            Ok(answer) => Ok(answer),
-            Err(Failure::Refused(refusal)) => Err(refusal),
-            Err(Failure::Fault(fault)) => panic!("{fault}"),
-        }
+        told(self.cloud.handle.run(Job::Command(Box::new(command))))
+    }
+
+    /// Several commands of one group, in this order: one commit for all. Each `ok` or the refusal's
+    /// word.
+    pub fn together(&self, commands: Vec<Command>) -> Vec<&'static str> {
+        let now = Time(self.clock.fetch_add(1000, Ordering::SeqCst));
+        let jobs: Vec<Job> =
+            commands.into_iter().map(|c| Job::Command(Box::new(c))).collect();
+        let came = self.cloud.handle.with(move |core| core.run(jobs, now)).unwrap();
+        came.into_iter().map(|one| told(one).map_or_else(|r| r.code(), |_| "ok")).collect()
+    }
+
+    /// A role or a duty that is taken or given, by whoever may.
+    pub fn assign(&self, verb: &str, name: &str, place: &str, role: Grant) -> Command {
+        let by = match (place, name) {
+            ("system", "sec1") => "sec2@system",
+            ("system", _) => "sec1@system",
+            (_, "may") => "moe@bank",
+            _ => "may@bank",
+        };
+        let args = json!({ "user": self.user(name), "role": role, "scope": self.scope(place) });
+        self.command(by, &format!("identity:assignment:{verb}")).with(args)
+    }
+
+    /// A vote that has not been cast yet.
+    pub fn ballot(&self, who: &str, request: &Id) -> Command {
+        self.command(who, "approval:approval:vote").on(request.clone())
+            .with(json!({ "approve": true, "comment": "looked at it" }))
     }
 
     pub fn command(&self, who: &str, action: &str) -> Command {
@@ -268,43 +301,8 @@ impl World {
 
     /// A request by a path below `/approval`: status and body; 0 and the refusal if refused.
     pub fn http(&self, who: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let actor = self.who(who);
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let parts: Vec<&str> = path.split('/').collect();
-        let fits = |r: &&Route| {
-            let pattern: Vec<&str> = r.path.split('/').collect();
-            r.method == method && pattern.len() == parts.len()
-                && pattern.iter().zip(&parts).all(|(p, s)| p.starts_with('{') || p == s)
-        };
-        let route = self.routes.iter().find(fits);
-        let route = route.unwrap_or_else(|| panic!("no route for {method} {path}"));
-        let id = route.path.split('/').position(|p| p == "{id}").map(|n| parts[n].to_string());
-        let call = Call {
-            via: Default::default(),
-            cloud: &self.cloud,
-            actor: &actor,
-            path: id.into_iter().map(|id| ("id", id)).collect(),
-            query: query.split('&').filter(|q| !q.is_empty()).map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap();
-                (name.into(), value.into())
-            }).collect(),
-            body,
-            request: "req-2".into(),
-            source: Some("10.9.8.7".into()),
-            base: "https://cloud/approval".into(),
-            version: None,
-            token: None,
-            headers: Vec::new(),
-            input: Mutex::new(None),
-        };
-        match (route.run)(&call) {
-            Ok(reply) => match reply.body {
-                Body::Json(body) => (reply.status, body),
-                _ => (reply.status, Value::Null),
-            },
-            Err(Failure::Refused(r)) => (0, format!("{}: {}", r.code(), r.message).into()),
-            Err(Failure::Fault(fault)) => panic!("{method} {path}: {fault}"),
-        }
+        let caller = Caller { cloud: &self.cloud, actor: &self.who(who), via: Via::default() };
+        caller.ask(&self.routes, method, path, body)
     }
 
     /// Makes a rule over the API.
