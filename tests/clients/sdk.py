@@ -332,8 +332,7 @@ def staff(plan):
     check("auditor: role_assignments", lambda: list(i.role_assignments(scope_domain_id=plan["domain"])), bool)
     refused("auditor: update_user", lambda: i.update_user(plan["people"]["ann"]["id"], is_enabled=False),
             exceptions.ForbiddenException, "identity:user:update")
-    for what, work in (("identity_providers", lambda: list(i.identity_providers())),
-                       ("mappings", lambda: list(i.mappings())), ("policies", lambda: list(i.policies())),
+    for what, work in (("policies", lambda: list(i.policies())),
                        ("service_providers", lambda: list(i.service_providers()))):
         refused(what, work, exceptions.SDKException, "not offered")
 

@@ -2,11 +2,11 @@
 
 use crate::errors::{self, Dialect};
 use crate::flood::Flood;
-use jinyun_base::{Entropy, Id, OsEntropy, Refusal, Refused, Time, limits};
+use jinyun_base::{Entropy, Id, OsEntropy, Refusal, Refused, limits};
 use jinyun_engine::{Command, Failure, Job, Via};
-use jinyun_identity::{Identity, TENANTS_HEADER};
+use jinyun_identity::Identity;
 use jinyun_policy::{Actor, Scope};
-use jinyun_rest::{Body, Call, Cloud, Reply, Route, Takes};
+use jinyun_rest::{Body, Call, Cloud, Door, Reply, Route, Takes};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::io::Read;
@@ -121,7 +121,7 @@ pub(crate) enum In {
 
 /// Headers that services may look at.
 const PASSED: &[&str] =
-    &["x-subject-token", "if-match", "content-type", "openstack-auth-receipt"];
+    &["x-subject-token", "if-match", "content-type", "openstack-auth-receipt", "authorization"];
 
 fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|s| !s.is_empty()).collect()
@@ -256,8 +256,7 @@ impl Edge {
         };
         let path = below(&head.path, prefix).unwrap_or_default();
         let may = self.identity.may_request(&token, service, &head.method, path);
-        let via = Via { issued: Some(Time(token.signed_in())), methods: token.methods };
-        Some((actor, via, may))
+        Some((actor, Identity::via(&token), may))
     }
 
     fn who(&self, listener: &Listener, head: &Head, mount: usize, route: &Route, request: &str)
@@ -301,6 +300,7 @@ impl Edge {
             path: std::mem::take(&mut way.params),
             actor: &way.actor,
             via: way.via.clone(),
+            door: if listener.management { Door::Management } else { Door::Tenants },
             query: query(&head.query),
             body,
             request: way.request.clone(),
@@ -309,7 +309,6 @@ impl Edge {
             version: microversion(head),
             token: head.header("x-auth-token").map(String::from),
             headers: head.headers.iter().filter(|(n, _)| PASSED.contains(&n.as_str())).cloned()
-                .chain((!listener.management).then(|| (TENANTS_HEADER.to_string(), String::new())))
                 .collect(),
             input: Mutex::new(input),
         }

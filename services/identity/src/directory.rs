@@ -7,6 +7,7 @@
 
 mod delegated;
 mod effective;
+mod present;
 
 pub(crate) use effective::{Effective, Filter, May};
 
@@ -14,6 +15,8 @@ use crate::app_credential::{AppCredential, AppCredentialSpec};
 use crate::assignment::{Assignment, AssignmentSpec, Scoped};
 use crate::compliance::{Compliance, ComplianceKind};
 use crate::domain::{Domain, DomainSpec};
+use crate::federation::protocol::{self, Protocol, ProtocolSpec};
+use crate::federation::provider::{Provider, ProviderSpec};
 use crate::group::{Group, GroupSpec, Membership, MembershipSpec};
 use crate::lockout::{Lockout, LockoutSpec};
 use crate::names::fold;
@@ -57,7 +60,10 @@ struct Inside {
     users: HashMap<Id, UserSpec>,
     names: HashMap<(Id, String), Id>,
     groups: HashMap<Id, GroupSpec>,
+    group_names: HashMap<(Id, String), Id>,
     memberships: HashMap<Id, MembershipSpec>,
+    /// Ends of memberships that have one, by user and group.
+    ends: HashMap<(Id, Id), i64>,
     groups_of: Index<Id>,
     members: Index<Id>,
     grants: HashMap<Id, AssignmentSpec>,
@@ -69,6 +75,8 @@ struct Inside {
     compliance: HashMap<Id, Compliance>,
     lockouts: HashMap<Id, LockoutSpec>,
     revoked: HashMap<String, (Id, i64)>,
+    providers: HashMap<Id, ProviderSpec>,
+    protocols: HashMap<Id, ProtocolSpec>,
 }
 
 /// The directory.
@@ -118,14 +126,17 @@ impl Directory {
         view.list::<ComplianceKind>(&all)?.into_iter().for_each(|h| fresh.rules(h.id, h.spec));
         view.list::<Lockout>(&all)?.into_iter().for_each(|h| fresh.lock(h.id, h.spec));
         view.list::<Revocation>(&all)?.into_iter().for_each(|h| fresh.revoke(h.id, h.spec));
+        fresh.providers = view.list::<Provider>(&all)?.into_iter().map(|h| (h.id, h.spec)).collect();
+        fresh.protocols = view.list::<Protocol>(&all)?.into_iter().map(|h| (h.id, h.spec)).collect();
         self.write(|inside| *inside = fresh);
         Ok(())
     }
 
     /// Takes in what a commit changed.
     pub fn apply(&self, effects: &[Effect]) {
-        const MINE: [&str; 11] = ["domain", "project", "user", "group", "membership", "assignment",
-            "application_credential", "trust", "compliance", "lockout", "revocation"];
+        const MINE: [&str; 13] = ["domain", "project", "user", "group", "membership", "assignment",
+            "application_credential", "trust", "compliance", "lockout", "revocation",
+            "identity_provider", "federation_protocol"];
         let about = |e: &Effect| match e {
             Effect::Put { kind, .. } | Effect::Drop { kind, .. } => MINE.contains(&kind.as_str()),
             _ => false,
@@ -188,14 +199,37 @@ impl Directory {
         self.read(|i| i.groups.get(id).cloned())
     }
 
+    /// A group's id by name.
+    pub fn group_by_name(&self, domain: &Id, name: &str) -> Option<Id> {
+        self.read(|i| i.group_names.get(&(domain.clone(), fold(name))).cloned())
+    }
+
     /// The groups that a user is in.
     pub fn groups_of(&self, user: &Id) -> Vec<Id> {
-        self.read(|i| i.groups_of.get(user).into_iter().flatten().cloned().collect())
+        let now = Time(self.latest.load(Ordering::Relaxed));
+        self.read(|i| {
+            let groups = i.groups_of.get(user).into_iter().flatten();
+            groups.filter(|g| i.belongs(user, g, now)).cloned().collect()
+        })
     }
 
     /// The users that are in a group.
     pub fn members(&self, group: &Id) -> Vec<Id> {
-        self.read(|i| i.members.get(group).into_iter().flatten().cloned().collect())
+        let now = Time(self.latest.load(Ordering::Relaxed));
+        self.read(|i| {
+            let members = i.members.get(group).into_iter().flatten();
+            members.filter(|u| i.belongs(u, group, now)).cloned().collect()
+        })
+    }
+
+    /// An identity provider.
+    pub(crate) fn provider(&self, id: &Id) -> Option<ProviderSpec> {
+        self.read(|i| i.providers.get(id).cloned())
+    }
+
+    /// A protocol of an identity provider.
+    pub(crate) fn protocol(&self, idp: &str, protocol: &str) -> Option<ProtocolSpec> {
+        self.read(|i| i.protocols.get(&protocol::row(idp, protocol)).cloned())
     }
 
     /// All grants that name a user, also those that have ended; none of the user's groups.
@@ -341,10 +375,22 @@ impl Inside {
     }
 
     fn group(&mut self, id: Id, spec: GroupSpec) {
+        self.forget_group(&id);
+        self.group_names.insert((spec.domain.clone(), fold(&spec.name)), id.clone());
         self.groups.insert(id, spec);
     }
 
+    fn forget_group(&mut self, id: &Id) {
+        if let Some(old) = self.groups.remove(id) {
+            self.group_names.remove(&(old.domain, fold(&old.name)));
+        }
+    }
+
     fn member(&mut self, id: Id, spec: MembershipSpec) {
+        self.forget_member(&id);
+        if let Some(end) = spec.until {
+            self.ends.insert((spec.user.clone(), spec.group.clone()), end);
+        }
         insert(&mut self.groups_of, spec.user.clone(), &spec.group);
         insert(&mut self.members, spec.group.clone(), &spec.user);
         self.memberships.insert(id, spec);
@@ -354,7 +400,14 @@ impl Inside {
         if let Some(old) = self.memberships.remove(id) {
             remove(&mut self.groups_of, &old.user, &old.group);
             remove(&mut self.members, &old.group, &old.user);
+            self.ends.remove(&(old.user, old.group));
         }
+    }
+
+    /// Whether a membership that is there holds at a time.
+    fn belongs(&self, user: &Id, group: &Id, now: Time) -> bool {
+        self.ends.is_empty()
+            || self.ends.get(&(user.clone(), group.clone())).is_none_or(|end| *end > now.0)
     }
 
     fn grant(&mut self, id: Id, spec: AssignmentSpec) {
@@ -418,6 +471,12 @@ impl Inside {
                     "compliance" => self.take(spec, |i, s| i.rules(id, s)),
                     "lockout" => self.take(spec, |i, s| i.lock(id, s)),
                     "revocation" => self.take(spec, |i, s| i.revoke(id, s)),
+                    "identity_provider" => self.take(spec, |i, s| {
+                        i.providers.insert(id, s);
+                    }),
+                    "federation_protocol" => self.take(spec, |i, s| {
+                        i.protocols.insert(id, s);
+                    }),
                     _ => {}
                 }
             }
@@ -427,9 +486,7 @@ impl Inside {
                     "domain" => self.forget_domain(&id),
                     "project" => self.forget_project(&id),
                     "user" => self.forget_user(&id),
-                    "group" => {
-                        self.groups.remove(&id);
-                    }
+                    "group" => self.forget_group(&id),
                     "membership" => self.forget_member(&id),
                     "assignment" => self.forget_grant(&id),
                     "application_credential" => self.forget_app_credential(&id),
@@ -443,6 +500,12 @@ impl Inside {
                         self.lockouts.remove(&id);
                     }
                     "revocation" => self.revoked.retain(|_, (row, _)| *row != id),
+                    "identity_provider" => {
+                        self.providers.remove(&id);
+                    }
+                    "federation_protocol" => {
+                        self.protocols.remove(&id);
+                    }
                     _ => {}
                 }
             }

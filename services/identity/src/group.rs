@@ -78,6 +78,10 @@ pub struct MembershipSpec {
     pub group: Id,
     /// User.
     pub user: Id,
+    /// When it ends, microseconds: what somebody outside vouches for, it does for a time. A manager
+    /// gives it without an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
 }
 
 fn word(spec: &MembershipSpec) -> String {
@@ -145,6 +149,11 @@ pub(crate) fn join(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failur
         return Err(Refusal::not_found("user", &user.id).into());
     }
     if let Some((_, id)) = ctx.view().claimed("membership", &word(&spec))? {
+        // What a sign-in gave for a time, the manager gives for good.
+        ctx.change::<Membership>(&id, None, |have| {
+            have.until = None;
+            Ok(())
+        })?;
         return Ok(json!({ "id": id }));
     }
     let row = ctx.create::<Membership>(&group.domain, &"".into(), spec)?;

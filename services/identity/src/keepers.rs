@@ -65,7 +65,8 @@ fn lasting(ctx: &mut Ctx<'_>, spec: &AssignmentSpec) -> Result<bool, Failure> {
         return enabled(ctx, &spec.user);
     }
     for member in ctx.list::<Membership>(&Query::field("group", &spec.group))? {
-        if enabled(ctx, &member.spec.user)? {
+        // Who is in the group for a time only does not keep it.
+        if member.spec.until.is_none() && enabled(ctx, &member.spec.user)? {
             return Ok(true);
         }
     }

@@ -3,8 +3,8 @@
 //! Domains are institutions, projects hold resources and lie in trees, users sign in, assignments
 //! give roles to users and groups. The domain `default` holds the provider's staff and no projects.
 //! Three duties exclude each other; there is no role above them. What somebody passes on (an
-//! application credential, a trust) gives at each use at most what they still hold. Federation is
-//! not offered yet.
+//! application credential, a trust) gives at each use at most what they still hold. An institution's
+//! people can sign in by its own identity provider (`federation`).
 
 mod app_credential;
 pub mod assignment;
@@ -13,6 +13,8 @@ mod compliance;
 mod credential;
 mod directory;
 mod domain;
+mod external;
+mod federation;
 mod first;
 mod group;
 mod keepers;
@@ -31,11 +33,15 @@ mod window;
 
 pub use app_credential::{Access, AccessRule, AccessSpec, AppCredential, AppCredentialSpec};
 pub use assignment::{Assignment, AssignmentSpec, Grant, Scoped};
-pub use auth::{Identity, TENANTS_HEADER};
+pub use auth::Identity;
 pub use compliance::{Compliance, ComplianceKind};
 pub use credential::{Credential, CredentialSpec};
 pub use directory::Directory;
 pub use domain::{Domain, DomainSpec};
+pub use external::{
+    Answer, Directories, DirectorySpec, Entry, LONGEST_PASSWORD, LdapSettings, Server, Unreachable,
+    UserDirectory, servers,
+};
 pub use first::{first_start, Initial};
 pub use group::{Group, GroupSpec, Membership, MembershipSpec};
 pub use limit::{Limit, LimitSpec};
@@ -43,9 +49,9 @@ pub use lockout::{Lockout, LockoutSpec};
 pub use openstack::{Service, routes};
 pub use project::{Project, ProjectSpec};
 pub use receipt::RECEIPT_HEADER;
-pub use token::{LIFETIME, Signed, Token};
+pub use token::{Federation, LIFETIME, Signed, Token};
 pub use trust::{Trust, TrustSpec};
-pub use user::{User, UserOptions, UserSpec};
+pub use user::{Federated, User, UserOptions, UserSpec};
 pub use window::Hours;
 
 use jinyun_engine::{Registry, Verb};
@@ -190,5 +196,7 @@ pub fn register(registry: &mut Registry) {
         .action("identity:token:revoke", "user", Verb::Own(token::revoke))
         .rules(RULES);
     auth::register(registry);
+    external::register(registry);
+    federation::register(registry);
     registry.action("identity:compliance:delete", "compliance", Verb::Own(domain::drop_compliance));
 }

@@ -92,6 +92,7 @@ mod tests {
             audit: audit.iter().map(|a| a.to_string()).collect(),
             app_credential: None,
             trust: None,
+            federation: None,
         }
     }
 

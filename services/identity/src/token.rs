@@ -43,6 +43,20 @@ pub struct Token {
     /// The trust that it was made with: it gives no more than that.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     pub trust: Option<Id>,
+    /// The identity provider that its bearer signed in by: it is good while that stands.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub federation: Option<Federation>,
+}
+
+/// The identity provider of a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federation {
+    /// The provider.
+    #[serde(rename = "i")]
+    pub idp: Id,
+    /// Its protocol.
+    #[serde(rename = "p")]
+    pub protocol: Id,
 }
 
 impl Token {

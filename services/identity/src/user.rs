@@ -23,6 +23,8 @@ pub struct User;
 
 /// How a user can prove who they are; what rules of multi-factor sign-in may name.
 pub(crate) const METHODS: &[&str] = &["password", "token", "totp", "application_credential"];
+/// The word of an identity provider, as rules of multi-factor sign-in may name it beside those.
+pub(crate) const OPENID: &str = "openid";
 /// At most so many rules of multi-factor sign-in.
 const RULES: usize = 16;
 
@@ -103,7 +105,7 @@ fn rules(words: &Words<'_>) -> Result<Option<Vec<Vec<String>>>, Failure> {
     let name = "multi_factor_auth_rules";
     let Some(items) = words.array(name)? else { return Ok(None) };
     let wrong = || Refusal::invalid(name, format!(
-        "must be a list of at most {RULES} different lists of different methods, each of {}",
+        "must be a list of at most {RULES} different lists of different methods, each of {}, {OPENID}",
         METHODS.join(", ")
     ));
     let mut rules: Vec<Vec<String>> = Vec::new();
@@ -111,7 +113,8 @@ fn rules(words: &Words<'_>) -> Result<Option<Vec<Vec<String>>>, Failure> {
         let words = item.as_array().filter(|w| !w.is_empty()).ok_or_else(wrong)?;
         let mut rule: Vec<String> = Vec::new();
         for word in words {
-            let word = word.as_str().filter(|w| METHODS.contains(w)).ok_or_else(wrong)?;
+            let known = |w: &&str| *w == OPENID || METHODS.contains(w);
+            let word = word.as_str().filter(known).ok_or_else(wrong)?;
             if rule.iter().any(|w| w == word) {
                 return Err(wrong().into());
             }
@@ -164,6 +167,20 @@ pub struct UserSpec {
     /// Hours in which the user may sign in and work.
     #[serde(default)]
     pub hours: Option<Hours>,
+    /// Who vouches for the user; such a one has no password here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub federated: Option<Federated>,
+}
+
+/// Where a user comes from who is known by somebody else's word only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Federated {
+    /// Who vouches: the id of an identity provider.
+    pub idp: String,
+    /// By which of its protocols, the last time.
+    pub protocol: String,
+    /// What that source calls the user.
+    pub unique: String,
 }
 
 impl UserSpec {
@@ -222,6 +239,10 @@ impl Resource for User {
         if old.is_none_or(|o| o.name != new.name) && mixes_alphabets(&new.name) {
             let say = "mixes letters of alphabets that look alike in one word";
             return Err(Refusal::invalid("name", say).into());
+        }
+        if new.federated.is_some() && new.password_set != 0 {
+            let say = "cannot be set: the user signs in by an identity provider and has none here";
+            return Err(Refusal::invalid("password", say).into());
         }
         window::check_sources(&new.sources)?;
         if let Some(hours) = &new.hours {

@@ -3,15 +3,13 @@
 //! Problem: an account that is used only from the operators' room in office hours is open to the
 //! whole world at night. Mechanism: a user has networks (CIDR) and hours; both are judged at
 //! sign-in and again at each use of a token, so a session does not outlast its hours and a stolen
-//! token is of no use elsewhere. Hours are those of UTC+8, whatever the host's time zone is: a rule
-//! that depends on a setting of the machine is one that nobody can check on paper.
+//! token is of no use elsewhere. Hours are those of the product's zone and networks those of all its
+//! rules (`kernel/base`): what is read here is only how a user's spec has them.
 
-use jinyun_base::{Refusal, Time};
+use jinyun_base::{Net, Refusal, Time, hours};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// The zone that hours are written in, in seconds east of UTC.
-const ZONE: i64 = 8 * 3600;
 /// Minutes of a day.
 const DAY: i64 = 24 * 60;
 /// At most so many networks of a user.
@@ -26,14 +24,6 @@ pub struct Hours {
     pub from: i64,
     /// The minute that no longer belongs to it. Smaller than `from`: over midnight.
     pub to: i64,
-}
-
-/// Day of the week (1 is Monday) and minute of the day, in UTC+8.
-pub(crate) fn local(now: Time) -> (i64, i64) {
-    let seconds = now.0.div_euclid(Time::SECOND) + ZONE;
-    // The first of January 1970 was a Thursday.
-    let day = (seconds.div_euclid(86_400) + 3).rem_euclid(7) + 1;
-    (day, seconds.rem_euclid(86_400) / 60)
 }
 
 impl Hours {
@@ -55,45 +45,8 @@ impl Hours {
     }
 
     fn hold(&self, now: Time) -> bool {
-        let (day, minute) = local(now);
-        let before = if day == 1 { 7 } else { day - 1 };
-        if self.from < self.to {
-            return self.days.contains(&day) && (self.from..self.to).contains(&minute);
-        }
-        (self.days.contains(&day) && minute >= self.from)
-            || (self.days.contains(&before) && minute < self.to)
+        hours::between(now, self.from, self.to, |day| self.days.contains(&day))
     }
-}
-
-/// An address with the length of its network.
-fn network(text: &str) -> Option<(IpAddr, u32)> {
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().ok()?;
-    let whole: u32 = if address.is_ipv4() { 32 } else { 128 };
-    // `parse` of a number would take a sign.
-    let plain = |l: &&str| !l.is_empty() && l.bytes().all(|b| b.is_ascii_digit());
-    let length = match length {
-        None => whole,
-        Some(length) => Some(length).filter(plain)?.parse::<u32>().ok().filter(|l| *l <= whole)?,
-    };
-    Some((address, length))
-}
-
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
-        IpAddr::V6(v6) => u128::from(v6),
-    }
-}
-
-fn within(network: (IpAddr, u32), address: IpAddr) -> bool {
-    let (base, length) = network;
-    let differ = bits(base) ^ bits(address);
-    base.is_ipv4() == address.is_ipv4()
-        && (length == 0 || differ.checked_shr(128 - length).unwrap_or(0) == 0)
 }
 
 /// Refuses networks that cannot be read.
@@ -101,7 +54,7 @@ pub(crate) fn check_sources(sources: &[String]) -> Result<(), Refusal> {
     if sources.len() > NETWORKS {
         return Err(Refusal::invalid("sources", format!("holds more than {NETWORKS} networks")));
     }
-    if sources.iter().any(|s| network(s).is_none()) {
+    if sources.iter().any(|s| Net::parse(s).is_none()) {
         let say = "must hold addresses or networks like 10.1.0.0/16 or 2001:db8::/32";
         return Err(Refusal::invalid("sources", say));
     }
@@ -111,9 +64,9 @@ pub(crate) fn check_sources(sources: &[String]) -> Result<(), Refusal> {
 /// Why a user may not be here now, for the journal. A source that is not known lies in no network.
 pub(crate) fn judge(sources: &[String], hours: Option<&Hours>, source: Option<&str>, now: Time)
     -> Result<(), &'static str> {
-    let address = source.and_then(|s| s.parse::<IpAddr>().ok()).map(|a| a.to_canonical());
+    let address = source.and_then(|s| s.parse::<IpAddr>().ok());
     let inside = |list: &[String]| address.is_some_and(|a| {
-        list.iter().filter_map(|s| network(s)).any(|n| within(n, a))
+        list.iter().filter_map(|s| Net::parse(s)).any(|n| n.holds(a))
     });
     if !sources.is_empty() && !inside(sources) {
         return Err("the source is outside of the user's networks");
@@ -149,8 +102,6 @@ mod tests {
 
     #[test]
     fn hours_are_those_of_the_zone() {
-        // Wednesday 2024-02-28 23:30 UTC is Thursday 07:30.
-        assert_eq!(local(at("2024-02-28T23:30:00Z")), (4, 450));
         let office = Hours { days: vec![1, 2, 3, 4, 5], from: 540, to: 1080 };
         let night = Hours { days: vec![5], from: 1320, to: 360 };
         let cases = [
@@ -184,6 +135,8 @@ mod tests {
             ("10.1.0.0/16", "::ffff:10.1.2.3", true), ("2001:db8::/32", "2001:db8:9::1", true),
             ("2001:db8::/32", "2001:db9::1", false), ("::/0", "10.0.0.1", false),
             ("10.1.2.0/31", "10.1.2.1", true), ("10.1.2.0/31", "10.1.2.2", false),
+            ("::ffff:10.1.0.0/112", "10.1.2.3", true), ("::ffff:10.1.0.0/112", "10.2.2.3", false),
+            ("::ffff:10.1.0.0/112", "::ffff:10.1.2.3", true), ("::ffff:10.1.2.3", "10.1.2.3", true),
         ];
         for (net, source, want) in cases {
             let got = judge(&[net.to_string()], None, Some(source), Time(0)).is_ok();

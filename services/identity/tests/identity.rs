@@ -7,7 +7,7 @@ use jinyun_engine::*;
 use jinyun_identity::{Directory, Identity, first_start, register, routes};
 use jinyun_kms::Kms;
 use jinyun_policy::Actor;
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_store::{Config, Writer};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -118,6 +118,7 @@ impl World {
             }).collect();
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud, actor, path: params, query: Vec::new(), body,
             request: "req-1".into(), source: Some("10.9.8.7".into()),
             base: "https://cloud/identity".into(), version: None, token: None,

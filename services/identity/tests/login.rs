@@ -322,6 +322,32 @@ fn a_trust_is_used_up_and_goes_no_further() {
 }
 
 #[test]
+fn staff_has_no_place_at_the_tenants_door() {
+    let w = World::new("door");
+    let (bank, boss) = w.institution("bank");
+    w.person(&boss, "ann");
+    let staff = |outside: bool, password: &str| {
+        w.pass(40);
+        let source = outside.then_some("203.0.113.9");
+        let via = Via { outside, source, ..Via::default() };
+        w.sign(via, &[by_password("sysadmin", "default", password)], "unscoped".into()).status
+    };
+    let tries = w.journal("identity:token:create").len();
+    assert_eq!(staff(true, NEW), 401, "the right password proves nothing there");
+    let entries = w.journal("identity:token:create");
+    let told = entries[tries]["reason"]["message"].as_str().unwrap();
+    assert!(told.contains("management listener"), "{told}");
+    // Nobody is locked out from there, however often it is tried.
+    for _ in 0..8 {
+        assert_eq!(staff(true, "Wrong-Pass-1"), 401);
+    }
+    assert_eq!(staff(false, NEW), 201);
+    let outside = Via { outside: true, ..Via::default() };
+    let ann = w.sign(outside, &[by_password("ann", &bank, NEW)], Value::Null);
+    assert_eq!(ann.status, 201, "it is the tenants' door");
+}
+
+#[test]
 fn a_source_that_guesses_everywhere_is_refused_once_on_record() {
     let w = World::new("spray");
     let (bank, boss) = w.institution("bank");

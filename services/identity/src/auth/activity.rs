@@ -10,7 +10,7 @@ use super::{denied, recovery};
 use crate::lockout::Lockout;
 use crate::user::User;
 use crate::window;
-use jinyun_base::{Fault, Id, Kind, Refusal, Time};
+use jinyun_base::{Fault, Id, Kind, Refusal, Time, hours};
 use jinyun_engine::{Command, Ctx, Failure, Have, Link, OnDelete, Place, Resource, View};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -178,7 +178,7 @@ pub(super) fn visit(ctx: &mut Ctx<'_>, visit: &Visit)
     -> Result<(Value, Vec<&'static str>), Failure> {
     let (before, _) = row(ctx, &visit.user)?;
     let place = window::neighbourhood(visit.source.as_deref().unwrap_or("unknown"));
-    let (_, minute) = window::local(Time(visit.at));
+    let (_, minute) = hours::local(Time(visit.at));
     let hour = usize::try_from(minute / 60).unwrap_or_default();
     let strange = if visit.login { unusual(&before, &place, hour) } else { Vec::new() };
     keep(ctx, &visit.user, |spec| {

@@ -12,7 +12,7 @@ use crate::window;
 use jinyun_base::{Fault, Id, Refusal, Time};
 use jinyun_engine::{Command, Failure, Job};
 use jinyun_policy::{Actor, PROVIDER};
-use jinyun_rest::Call;
+use jinyun_rest::{Call, Door};
 use serde_json::{Value, json};
 
 /// A proof whose work was done.
@@ -29,14 +29,11 @@ pub(super) struct Attempt<'a> {
     pub locks: bool,
 }
 
-/// Set by the edge on requests that came in by the tenants' listener.
-pub const TENANTS_HEADER: &str = "x-jinyun-tenants";
-
 /// Staff has no place at the tenants' door: nothing proves anything there, and nothing that happens
 /// there locks anybody out elsewhere.
 fn outside<'a>(call: &Call<'_>, attempt: Attempt<'a>) -> Attempt<'a> {
     let staff = attempt.user.as_ref().is_some_and(|(_, s)| s.domain.as_str() == PROVIDER);
-    if !staff || !call.headers.iter().any(|(n, _)| n == TENANTS_HEADER) {
+    if !staff || call.door == Door::Management {
         return attempt;
     }
     let wrong = "the provider's staff signs in on the management listener";
@@ -52,21 +49,8 @@ impl Identity {
         let (now, source) = (self.now(), call.source.as_deref().unwrap_or("unknown"));
         let who = attempt.user.as_ref().map(|(id, spec)| (id, spec));
         let no = |why: &str| self.deny(call, who, denied(why));
-        let gate = self.guard.source(source, now);
-        if gate != Gate::Open && !self.known_here(call, who, source)? {
-            if gate == Gate::Refused {
-                self.guard.turned_away(source, now);
-                return Err(Refusal { recorded: true, ..denied(DENIED) }.into());
-            }
-            return Err(no("the source failed too often and has to pause"));
-        }
-        if self.guard.account(&attempt.account, now) != Gate::Open {
-            return Err(no("the account had too many failures and has to pause"));
-        }
-        if let Some((id, spec)) = who.filter(|_| attempt.locks)
-            && self.is_locked(id, spec, now)
-        {
-            return Err(no("the account is locked"));
+        if let Some(shut) = self.shut(call, who, &attempt.account, attempt.locks)? {
+            return Err(shut);
         }
         if !attempt.fits {
             self.count(call, &attempt, source, now)?;
@@ -85,6 +69,30 @@ impl Identity {
             return Err(no(why));
         }
         attempt.user.ok_or_else(|| denied(DENIED).into())
+    }
+
+    /// Why an attempt does not count, whatever was proved, as the refusal that it gets.
+    pub(super) fn shut(&self, call: &Call<'_>, who: Option<(&Id, &UserSpec)>, account: &str,
+        locks: bool) -> Result<Option<Failure>, Failure> {
+        let (now, source) = (self.now(), call.source.as_deref().unwrap_or("unknown"));
+        let no = |why: &str| Ok(Some(self.deny(call, who, denied(why))));
+        let gate = self.guard.source(source, now);
+        if gate != Gate::Open && !self.known_here(call, who, source)? {
+            if gate == Gate::Refused {
+                self.guard.turned_away(source, now);
+                return Ok(Some(Refusal { recorded: true, ..denied(DENIED) }.into()));
+            }
+            return no("the source failed too often and has to pause");
+        }
+        if self.guard.account(account, now) != Gate::Open {
+            return no("the account had too many failures and has to pause");
+        }
+        if let Some((id, spec)) = who.filter(|_| locks)
+            && self.is_locked(id, spec, now)
+        {
+            return no("the account is locked");
+        }
+        Ok(None)
     }
 
     /// What is remembered of a user's logins.

@@ -199,6 +199,7 @@ mod tests {
         let token = Token {
             user: "u1".into(), scope: None, methods: vec!["password".into()], issued: 0,
             began: None, expires: 1, audit: vec!["a".into()], app_credential: None, trust: None,
+            federation: None,
         };
         for (service, method, path, want) in [
             ("identity", "POST", "/v3/credentials", true),

@@ -82,6 +82,8 @@ impl Identity {
         ];
         let expires = ends.into_iter().flatten().fold(now.plus_seconds(seconds).0, i64::min);
         let passed = parent.and_then(|p| p.app_credential.clone());
+        // Whatever else was proved: what began by a provider ends with it.
+        let through = parent.and_then(|p| p.federation.clone());
         Token {
             user: id.clone(),
             scope: place.scope.clone(),
@@ -92,6 +94,7 @@ impl Identity {
             audit,
             app_credential: proof.with.as_ref().map(|(with, _)| with.clone()).or(passed),
             trust: place.trust.as_ref().map(|(trust, _)| trust.clone()),
+            federation: proof.federation.clone().or(through),
         }
     }
 
@@ -118,6 +121,10 @@ impl Identity {
         });
         if let Some(with) = &signed.token.app_credential {
             args["application_credential"] = json!(with);
+        }
+        if let Some(through) = &signed.token.federation {
+            let shown = json!({ "provider": through.idp, "protocol": through.protocol });
+            args["identity_provider"] = shown;
         }
         if let Some(trust) = &signed.token.trust {
             (args["trust"], args["trustee"]) = (json!(trust), json!(id));

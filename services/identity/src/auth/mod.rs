@@ -15,6 +15,7 @@ mod admit;
 mod application_credential;
 mod breached;
 mod ec2;
+mod elsewhere;
 mod factors;
 mod issue;
 mod password;
@@ -26,25 +27,29 @@ mod scope;
 mod token;
 mod totp;
 
-pub use admit::TENANTS_HEADER;
 pub(crate) use routes::routes;
 pub(crate) use rules::register;
 
 use crate::app_credential::AppCredentialSpec;
 use crate::directory::Directory;
+use crate::external::{Desk, Directories};
 use crate::lockout::Guard;
 use crate::receipt::{RECEIPT_HEADER, Receipt};
 use crate::session::Sessions;
-use crate::token::{Signed, Token};
-use crate::user::{METHODS, UserSpec};
+use crate::token::{Federation, Signed, Token};
+use crate::user::{METHODS, OPENID, UserSpec};
 use crate::window;
+use admit::Attempt;
 use breached::Breached;
+use factors::Enough;
+use issue::Place;
 use jinyun_base::{Fault, Id, OsEntropy, Refusal, Refused, Secret, Time};
-use jinyun_engine::{Command, Failure, Handle, Job};
+use jinyun_engine::{Command, Failure, Handle, Job, Via};
 use jinyun_kms::{Kms, hash_password};
 use jinyun_policy::Actor;
 use jinyun_rest::{Call, Words};
 use pool::Pool;
+use scope::Asked;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -54,7 +59,7 @@ use std::sync::{Arc, Mutex, RwLock};
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 /// The words of every refused sign-in.
-const DENIED: &str = "The request you have made requires authentication.";
+pub(crate) const DENIED: &str = "The request you have made requires authentication.";
 
 /// What somebody who has not signed in is told, if the operator says nothing else.
 const NOTICE: &str = "This system is for authorized use only. What you do is recorded and may be \
@@ -82,9 +87,11 @@ pub struct Identity {
     signatures: Mutex<HashMap<Vec<u8>, Time>>,
     notice: RwLock<String>,
     flushed: AtomicI64,
+    desk: Desk,
 }
 
-fn denied(why: impl Into<String>) -> Refusal {
+/// A refused sign-in. What is said here is for the journal.
+pub(crate) fn denied(why: impl Into<String>) -> Refusal {
     Refusal::new(Refused::Unauthenticated, why)
 }
 
@@ -100,6 +107,8 @@ struct Proof {
     step: Option<i64>,
     /// A recovery code, to be used up.
     recovery: Option<recovery::Code>,
+    /// The identity provider whose word it is.
+    federation: Option<Federation>,
     /// The user proved something that only they know or have, not just a token.
     fresh: bool,
     /// Methods that were proved here and before.
@@ -149,6 +158,7 @@ impl Identity {
             signatures: Mutex::default(),
             notice: RwLock::new(NOTICE.into()),
             flushed: AtomicI64::new(0),
+            desk: Desk::default(),
         })
     }
 
@@ -166,6 +176,11 @@ impl Identity {
     /// tests and simulations should.
     pub fn duties_need_two_factors(&self, on: bool) {
         self.two_factors.store(on, Ordering::Relaxed);
+    }
+
+    /// Brings the client of institutions' own user directories. Without one, none can be set up.
+    pub fn bring_directories(&self, client: Arc<dyn Directories>) {
+        self.desk.bring(client);
     }
 
     /// What whoever has not signed in is told.
@@ -234,11 +249,6 @@ impl Identity {
     /// access rules only as they say, and one that lacks a second factor only to get it. `path` is
     /// below the service's endpoint.
     pub fn may_request(&self, token: &Token, service: &str, method: &str, path: &str) -> bool {
-        // A vote is one's own hand's: what was passed on, perhaps to whoever asked, does not cast it.
-        let passed_on = token.delegated() || token.methods.iter().any(|m| m == "ec2credential");
-        if passed_on && service == "approval" && path.trim_end_matches('/').ends_with("/vote") {
-            return false;
-        }
         if let Some(id) = &token.app_credential {
             let rules = self.directory.app_credential(id).map(|c| c.access_rules);
             // A token whose credential is gone is not accepted; here it may nothing.
@@ -248,6 +258,16 @@ impl Identity {
             }
         }
         !self.enrolling(token) || factors::enrols(token, service, method, path)
+    }
+
+    /// What of a token whoever makes conditions of it may know.
+    pub fn via(token: &Token) -> Via {
+        Via {
+            methods: token.methods.clone(),
+            issued: Some(Time(token.signed_in())),
+            // Keys are handed to programs as application credentials are.
+            delegated: token.delegated() || token.methods.iter().any(|m| m == "ec2credential"),
+        }
     }
 
     /// What the bearer of a token is told about the login before: null, or when and from where it
@@ -269,7 +289,8 @@ impl Identity {
     }
 
     /// Journals why, answers in words that tell nothing.
-    fn deny(&self, call: &Call<'_>, user: Option<(&Id, &UserSpec)>, why: Refusal) -> Failure {
+    pub(crate) fn deny(&self, call: &Call<'_>, user: Option<(&Id, &UserSpec)>, why: Refusal)
+        -> Failure {
         let mut command = call.command("identity:token:create");
         command.actor = Actor::nobody(call.source.as_deref().unwrap_or("unknown"));
         if let Some((id, spec)) = user {
@@ -320,6 +341,41 @@ impl Identity {
         let enough = self.enough(call, (&user, &spec), &proof, &asked)?;
         let place = self.place(call, (&user, &spec), &proof, asked, enough)?;
         self.issue(call, (&user, &spec), &proof, place)
+    }
+
+    /// A user whom somebody outside has vouched for, if it may sign in here and now. It need not have
+    /// a row yet. There is no secret to guess, so nothing locks the account.
+    pub(crate) fn admit_outsider(&self, call: &Call<'_>, user: (Id, UserSpec), account: String)
+        -> Result<(Id, UserSpec), Failure> {
+        let wrong = "nobody has vouched for the user";
+        self.admit(call, Attempt { user: Some(user), account, fits: true, wrong, locks: false })
+    }
+
+    /// Refuses a sign-in by somebody's word, and counts it.
+    pub(crate) fn refuse_outsider<T>(&self, call: &Call<'_>, account: String, why: &str)
+        -> Result<T, Failure> {
+        let attempt = Attempt { user: None, account, fits: false, wrong: why, locks: false };
+        self.admit(call, attempt)?;
+        Err(denied(DENIED).into())
+    }
+
+    /// The unscoped token of a user whom an identity provider has vouched for, until then at most.
+    pub(crate) fn begin_by_provider(&self, call: &Call<'_>, user: (&Id, &UserSpec),
+        through: Federation, until: Time) -> Result<Signed, Failure> {
+        let (id, spec) = user;
+        let mut proof = Proof {
+            user: Some((id.clone(), spec.clone())),
+            fresh: true,
+            federation: Some(through),
+            ..Proof::default()
+        };
+        proof.adds([OPENID.to_string()]);
+        if self.enough(call, user, &proof, &Asked::Unscoped)? != Enough::All {
+            let why = "password and totp are asked for, which a provider's word is not";
+            return Err(self.deny(call, Some(user), denied(why)));
+        }
+        let longest = Some(until.seconds_since(self.now()).max(1));
+        self.issue(call, user, &proof, Place { longest, ..Place::default() })
     }
 
     /// The methods that are asked for, each once.

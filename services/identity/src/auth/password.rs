@@ -25,7 +25,10 @@ impl Identity {
         let password = user.long_text("password")?.ok_or_else(|| need("password"))?;
         let password = Secret::new(password);
         let (found, account) = self.find_user(&user)?;
-        let (id, spec) = self.prove_password(call, found, account, &password, WRONG)?;
+        let (id, spec) = match self.elsewhere(call, &user, found.as_ref())? {
+            Some(at) => self.prove_elsewhere(call, &at, found, account, &password)?,
+            None => self.prove_password(call, found, account, &password, WRONG)?,
+        };
         let policy = self.directory.compliance(&spec.domain);
         if spec.password_expires(&policy).is_some_and(|end| end <= self.now().0) {
             // Keystone's own words; whoever reads them has proved to know the password.
@@ -95,7 +98,14 @@ impl Identity {
     pub(super) fn prove_self(&self, call: &Call<'_>, id: &Id, password: &Secret<String>,
         wrong: &str) -> Result<(Id, UserSpec), Failure> {
         let user = self.directory.user(id).map(|spec| (id.clone(), spec));
-        self.prove_password(call, user, lockout::account(id), password, wrong)
+        let at = match &user {
+            Some((id, spec)) => self.of_user(call, id, spec, true)?,
+            None => None,
+        };
+        match at {
+            Some(at) => self.prove_elsewhere(call, &at, user, lockout::account(id), password),
+            None => self.prove_password(call, user, lockout::account(id), password, wrong),
+        }
     }
 
     /// Hashes of the passwords that a user had, the present one first.
@@ -175,6 +185,10 @@ impl Identity {
 
     /// Whether the user may change the password by itself now.
     fn may_change(&self, spec: &UserSpec, policy: &Compliance) -> Result<(), Failure> {
+        if spec.federated.is_some() {
+            let say = "is not kept here: change it where the account is kept";
+            return Err(Refusal::invalid("password", say).into());
+        }
         if spec.options.lock_password == Some(true) {
             let say = "cannot be changed by the user: an administrator has to reset it";
             return Err(Refusal::invalid("password", say).into());

@@ -8,8 +8,10 @@
 use super::Inside;
 use crate::app_credential::AppCredentialSpec;
 use crate::assignment::Scoped;
+use crate::federation::protocol;
 use crate::token::Token;
 use crate::trust::{PASSED_ON, TrustSpec};
+use crate::user::UserSpec;
 use jinyun_base::{Id, Time};
 use jinyun_policy::{Actor, ActorKind, Role};
 
@@ -21,9 +23,29 @@ impl Inside {
     /// Whether a user may use what was issued at a time.
     fn stands(&self, user: &Id, issued: i64) -> bool {
         self.users.get(user).is_some_and(|u| {
-            u.enabled && issued >= u.tokens_since
+            u.enabled && issued >= u.tokens_since && self.vouched(u)
                 && self.domains.get(&u.domain).is_some_and(|d| d.enabled && issued >= d.tokens_since)
         })
+    }
+
+    /// Whether whoever vouches for a user still may. Sources that are no identity provider have a
+    /// colon in their names, and answer for themselves at each sign-in.
+    pub(super) fn vouched(&self, user: &UserSpec) -> bool {
+        user.federated.as_ref().is_none_or(|from| {
+            from.idp.contains(':') || self.providers.get(&Id::new(&from.idp))
+                .is_some_and(|p| p.enabled && p.domain == user.domain)
+        })
+    }
+
+    /// Whether the identity provider that a token came by stands, and did all the time since.
+    fn stands_by(&self, token: &Token) -> bool {
+        let Some(through) = &token.federation else { return true };
+        let began = token.signed_in();
+        let row = protocol::row(through.idp.as_str(), through.protocol.as_str());
+        let domain = self.users.get(&token.user).map(|u| &u.domain);
+        let provider = self.providers.get(&through.idp).filter(|p| p.enabled);
+        provider.is_some_and(|p| Some(&p.domain) == domain && began >= p.tokens_since)
+            && self.protocols.get(&row).is_some_and(|p| began >= p.tokens_since)
     }
 
     /// Whether what was issued at a time for a place was issued since the place was closed last.
@@ -54,6 +76,7 @@ impl Inside {
             && !token.audit.iter().any(|a| self.revoked.contains_key(a))
             && self.place_stands(token.scope.as_ref(), token.issued)
             && self.stands(&token.user, token.issued)
+            && self.stands_by(token)
             && (!token.delegated() || self.actor_of(token, now).is_some())
     }
 

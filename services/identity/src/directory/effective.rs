@@ -89,7 +89,8 @@ impl Inside {
     /// What a user holds, by itself and through groups, and what has not ended.
     fn held(&self, user: &Id, now: Time) -> Vec<(&Id, &AssignmentSpec)> {
         let own = self.by_holder.get(user);
-        let groups = self.groups_of.get(user).into_iter().flatten();
+        let groups = self.groups_of.get(user).into_iter().flatten()
+            .filter(|group| self.belongs(user, group, now));
         own.into_iter().chain(groups.filter_map(|g| self.by_holder.get(g))).flatten()
             .filter_map(|id| self.grants.get_key_value(id))
             .filter(|(_, grant)| grant.holds(now)).collect()
@@ -255,7 +256,8 @@ impl Inside {
                 (Some(user), _) => vec![user.clone()],
                 (None, false) => vec![grant.user.clone()],
                 (None, true) => {
-                    self.members.get(&grant.group).into_iter().flatten().cloned().collect()
+                    let members = self.members.get(&grant.group).into_iter().flatten();
+                    members.filter(|u| self.belongs(u, &grant.group, now)).cloned().collect()
                 }
             };
             for scope in self.reaches(grant, places.as_deref()) {

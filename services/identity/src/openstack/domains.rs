@@ -1,6 +1,6 @@
 //! Domains and their security rules.
 
-use super::{here, link, listed, object, seen};
+use super::{domain_config, here, link, listed, object, seen};
 use crate::auth::Identity;
 use crate::compliance::Compliance;
 use crate::domain::Domain;
@@ -167,6 +167,9 @@ fn asked(call: &Call<'_>) -> Result<Map<String, Value>, Failure> {
 fn change(i: &Identity, call: &Call<'_>, whole: bool) -> Result<Reply, Failure> {
     let id = Id::new(call.param("id"));
     seen::<Domain>(call, id.as_str(), "identity:domain:show", |h| look(call, h))?;
+    if domain_config::asked(call) {
+        return domain_config::change(i, call, &id, whole);
+    }
     let provider = Id::new(jinyun_policy::PROVIDER);
     let fresh = !i.directory.has_compliance(&id);
     let base = match whole {
@@ -183,6 +186,16 @@ fn change(i: &Identity, call: &Call<'_>, whole: bool) -> Result<Reply, Failure> 
     Ok(Reply { status: if whole && fresh { 201 } else { 200 }, ..reply })
 }
 
+/// A domain's settings, for those who may see them.
+fn read_config(i: &Identity, call: &Call<'_>) -> Result<Reply, Failure> {
+    let id = Id::new(call.param("id"));
+    seen::<Domain>(call, id.as_str(), "identity:domain:show", |h| look(call, h))?;
+    if domain_config::ours(call) {
+        return domain_config::shown(call, &id);
+    }
+    domain_config::added(call, &id, shown(call, &i.directory.compliance(&id))?)
+}
+
 fn rules(identity: &Arc<Identity>) -> Vec<Route> {
     let base = "/v3/domains/{id}/config";
     let paths = [base.to_string(), format!("{base}/{{group}}"),
@@ -190,11 +203,13 @@ fn rules(identity: &Arc<Identity>) -> Vec<Route> {
     let mut all = Vec::new();
     for (depth, path) in paths.iter().enumerate() {
         let i = identity.clone();
-        all.push(Route::new("GET", path, "identity:domain:show", move |call| {
-            let id = Id::new(call.param("id"));
-            seen::<Domain>(call, id.as_str(), "identity:domain:show", |h| look(call, h))?;
-            shown(call, &i.directory.compliance(&id))
-        }));
+        let get = move |call: &Call<'_>| read_config(&i, call);
+        all.push(Route::new("GET", path, "identity:domain:show", get));
+        let i = identity.clone();
+        let head = move |call: &Call<'_>| {
+            read_config(&i, call).map(|reply| Reply::empty(reply.status))
+        };
+        all.push(Route::new("HEAD", path, "identity:domain:show", head));
         let i = identity.clone();
         let patch = move |call: &Call<'_>| change(&i, call, false);
         all.push(Route::new("PATCH", path, "identity:compliance:update", patch));
@@ -205,6 +220,9 @@ fn rules(identity: &Arc<Identity>) -> Vec<Route> {
             let delete = move |call: &Call<'_>| {
                 let id = call.param("id");
                 seen::<Domain>(call, id, "identity:domain:show", |h| look(call, h))?;
+                if domain_config::ours(call) {
+                    return domain_config::delete(call, &Id::new(id));
+                }
                 if !["", GROUP].contains(&call.param("group")) {
                     return Err(unknown(call.param("group")));
                 }

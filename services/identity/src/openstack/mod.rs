@@ -8,7 +8,9 @@ mod application_credentials;
 mod assignments;
 mod catalog;
 mod credentials;
+mod domain_config;
 mod domains;
+mod federation;
 mod groups;
 mod limits;
 mod projects;
@@ -47,11 +49,13 @@ const CHUNK: usize = 500;
 
 /// What Keystone has and this cloud has not: refused by name.
 fn absent() -> Vec<Route> {
-    const LISTS: [(&str, &str); 7] = [
-        ("Federation", "/v3/OS-FEDERATION/identity_providers"),
-        ("Federation", "/v3/OS-FEDERATION/identity_providers/{idp}/protocols"),
-        ("Federation", "/v3/OS-FEDERATION/mappings"),
-        ("Federation", "/v3/OS-FEDERATION/service_providers"),
+    const LISTS: [(&str, &str); 8] = [
+        ("Federation to other clouds", "/v3/OS-FEDERATION/service_providers"),
+        ("SAML", "/v3/OS-FEDERATION/saml2"),
+        ("SAML", "/v3/auth/OS-FEDERATION/saml2"),
+        ("Sign-in by a browser", "/v3/auth/OS-FEDERATION/websso"),
+        ("Sign-in by a browser",
+            "/v3/auth/OS-FEDERATION/identity_providers/{idp}/protocols/{protocol}/websso"),
         ("OAuth", "/v3/OS-OAUTH1/consumers"),
         ("A policy service", "/v3/policies"),
         ("Grouping of endpoints", "/v3/OS-EP-FILTER/endpoint_groups"),
@@ -75,6 +79,7 @@ pub fn routes(identity: Arc<Identity>, services: Vec<Service>) -> Vec<Route> {
     let services = Arc::new(services);
     let mut all = tokens::routes(&identity, &services);
     all.extend(domains::routes(&identity));
+    all.extend(federation::routes(&identity, &services));
     all.extend(projects::routes(&identity));
     all.extend(users::routes(&identity));
     all.extend(groups::routes(&identity));

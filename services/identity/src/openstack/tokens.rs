@@ -111,6 +111,9 @@ fn reach(identity: &Arc<Identity>, services: &Arc<Vec<Service>>) -> Vec<Route> {
     };
     let s = services.clone();
     vec![
+        // As clients of federation ask.
+        Route::new("GET", "/v3/OS-FEDERATION/projects", "", projects.clone()),
+        Route::new("GET", "/v3/OS-FEDERATION/domains", "", in_domains.clone()),
         Route::new("GET", "/v3/auth/projects", "", projects),
         Route::new("GET", "/v3/auth/domains", "", in_domains),
         Route::new("GET", "/v3/auth/system", "", system),
@@ -123,7 +126,7 @@ fn reach(identity: &Arc<Identity>, services: &Arc<Vec<Service>>) -> Vec<Route> {
 }
 
 /// A new token with what it says.
-fn signed(i: &Identity, services: &[Service], call: &Call<'_>, signed: Signed, status: u16)
+pub(super) fn signed(i: &Identity, services: &[Service], call: &Call<'_>, signed: Signed, status: u16)
     -> Result<Reply, Failure> {
     let body = describe(i, services, &signed.token, call)?;
     Ok(Reply::with(status, body).header("x-subject-token", signed.text))
@@ -150,6 +153,14 @@ fn describe(i: &Identity, services: &[Service], token: &Token, call: &Call<'_>)
         "expires_at": Time(token.expires).micros(),
         "issued_at": Time(token.issued).micros(),
     });
+    if let Some(through) = &token.federation {
+        let groups = i.directory.groups_of(&actor.id);
+        let groups: Vec<Value> = groups.iter().map(|g| json!({ "id": g })).collect();
+        body["user"]["OS-FEDERATION"] = json!({
+            "identity_provider": { "id": through.idp }, "protocol": { "id": through.protocol },
+            "groups": groups,
+        });
+    }
     if let Some(scope) = &token.scope {
         body["roles"] = roles_of(&actor).into();
         if !asks(call, "nocatalog") {

@@ -95,6 +95,11 @@ impl Shape for User {
         if let Some(project) = &spec.default_project {
             shown["default_project_id"] = project.as_str().into();
         }
+        if let Some(from) = &spec.federated {
+            shown["federated"] = json!([{ "idp_id": from.idp, "protocols": [{
+                "protocol_id": from.protocol, "unique_id": from.unique,
+            }] }]);
+        }
         Ok(shown)
     }
 }

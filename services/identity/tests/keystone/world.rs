@@ -11,7 +11,7 @@ use jinyun_identity::assignment::ROLES;
 use jinyun_identity::{Directory, Identity, Scoped, Service, Token, first_start, register, routes};
 use jinyun_kms::Kms;
 use jinyun_policy::Actor;
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_store::{Config, Db, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -145,6 +145,7 @@ impl World {
             audit: vec![format!("audit-{}", now.0)],
             app_credential: with.strip_prefix('!').map(|c| self.id(c)),
             trust: with.strip_prefix('~').map(|t| self.id(t)),
+            federation: None,
         };
         let plain = serde_json::to_vec(&token).unwrap();
         let text = self.kms.seal_token("token", &plain).unwrap();
@@ -178,6 +179,7 @@ impl World {
         }).collect();
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: &self.cloud, actor: &actor, path: params, query, body, request: "req-1".into(),
             source: Some("10.9.8.7".into()), base: "https://cloud/identity".into(), version: None,
             token: Some(token.clone()), headers: vec![("x-subject-token".into(), token)],

@@ -8,7 +8,7 @@ use jinyun_engine::*;
 use jinyun_identity::{Directory, Identity, RECEIPT_HEADER, first_start, register, routes};
 use jinyun_kms::Kms;
 use jinyun_policy::Actor;
-use jinyun_rest::{Body, Call, Cloud, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_store::{Config, Writer};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -44,6 +44,8 @@ pub struct Via<'a> {
     pub source: Option<&'a str>,
     pub token: Option<&'a str>,
     pub receipt: Option<&'a str>,
+    /// By the tenants' listener.
+    pub outside: bool,
 }
 
 pub fn with(token: &str) -> Via<'_> {
@@ -184,6 +186,7 @@ impl World {
         let receipt = via.receipt.map(|r| (RECEIPT_HEADER.to_string(), r.to_string()));
         let call = Call {
             via: Default::default(),
+            door: if via.outside { Door::Tenants } else { Door::Management },
             cloud: &self.cloud, actor: &actor, path: params, query: Vec::new(), body,
             request: "req-1".into(), source: Some(source.into()),
             base: "https://cloud/identity".into(), version: None,
