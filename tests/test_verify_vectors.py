@@ -437,6 +437,22 @@ class Whole(unittest.TestCase):
         self.assertGood(check(data))
         self.only(check(data, keys=KEYS + BANK.key().encode()), "signature")
 
+    def test_timestamped(self):
+        """What an authority has added is named with the time that it states, and is no reason to complain."""
+        # The frame of a token: SignedData over a TSTInfo, with its time.
+        token = h("30 82 0100 06092a864886f70d010702 a0 81f0 30 81ed 020103 3100 3081e0 060b2a864886f70d0109100104"
+                  "a0 20 04 1e") + b"\x18\x0f20260131040000Z" + bytes(150)
+        for tail, stated in ((token, "2026-01-31T04:00:00Z"), (token[:60], None)):
+            line = "\u2014 bank.test/clock " + base64.b64encode(b"abcd" + tail).decode() + "\n"
+            data = self.journal.export(0, 30, [self.journal.note(30, "sha256") + line, self.journal.note(30, "sm3")])
+            result, remarks = v.verify(KEYS, data)
+            self.assertGood(result)
+            said = [r for r in remarks if "bank.test/clock on sha256 of 30" in r]
+            self.assertEqual(len(said), 1, remarks)
+            self.assertEqual(said[0].endswith(f"(says {stated})"), stated is not None, said)
+        self.assertIsNone(v.timestamp(bytes(64)))
+        self.assertIsNone(v.timestamp(b""))
+
     def test_without_openssl(self):
         fast, v._sm3_fast = v._sm3_fast, None
         try:

@@ -14,7 +14,8 @@ The words: `file` (something cannot be read or has no place in an export), `head
 moved, doubled or renumbered), `institution` (an institution's chain is broken: numbers or `previous`), `root`
 (entries and the root of a checkpoint in the export differ), `signature`, `checkpoint` (a checkpoint's text, place,
 or its contradiction with one kept outside), `canonical` (an entry is not the canonical JSON of an entry), `end`.
-What could not be compared without being wrong is said on stderr.
+What could not be compared without being wrong is said on stderr, and so are timestamps (RFC 3161) among the
+signature lines: they are recognised and not checked (`jinyun-verify --tsa-root` does).
 """
 
 import array
@@ -490,12 +491,26 @@ _TIME = re.compile(f"time {_INTEGER} [^\\s]+ {_INTEGER}")
 _NATURAL = re.compile(_NATURAL)
 
 
+_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+_TST_INFO = bytes.fromhex("060b2a864886f70d0109100104")
+_STATED = re.compile(rb"\x18.([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(?:\.[0-9]+)?Z", re.DOTALL)
+
+
+def timestamp(blob):
+    """The time that a timestamp token states, which nothing here vouches for; '' without one, None if it is none."""
+    if blob[:1] != b"\x30" or _SIGNED_DATA not in blob[:20] or _TST_INFO not in blob[:200]:
+        return None
+    stated = _STATED.search(blob)
+    return "%s-%s-%sT%s:%s:%sZ" % tuple(g.decode() for g in stated.groups()) if stated else ""
+
+
 class Note:
     """A checkpoint; raises Wrong unless its bytes are exactly as the page says."""
 
     def __init__(self, note):
         self.kept = None
         self.signed = False
+        self.stamps = []
         self.bytes = note
         cut = note.rfind("\n\n")
         if cut < 0:
@@ -541,7 +556,12 @@ class Note:
             elif name in names:
                 wrong.append(f"a signature line of {name} has the id of a key that the keys file does not hold")
             else:
-                unknown.append(name)
+                stated = timestamp(signature)
+                if stated is None:
+                    unknown.append(name)
+                else:
+                    said = f" (says {stated})" if stated else ""
+                    self.stamps.append(f"{name} on {self.tree} of {self.size}{said}")
         for key in good:
             key.notes += 1
         if not wrong and not any(k.algorithm in algorithms for k in good):
@@ -780,6 +800,10 @@ class Verification:
         self.mended = []
         self.peaks = {}
 
+    def remark_stamps(self, note):
+        for stamp in note.stamps:
+            self.remarks.append(f"a timestamp that is not checked here: {stamp}")
+
     def problem(self, what, at, say):
         self.told[what] = self.told.get(what, 0) + 1
         if self.told[what] <= _AT_MOST:
@@ -981,6 +1005,7 @@ class Verification:
                 note.kept = name
                 note.where = f"the kept {note.tree} checkpoint {name} of size {note.size}"
                 wrong = note.check(self.keys, ("ed25519", "sm2"))
+                self.remark_stamps(note)
                 if wrong:
                     self.problem("signature", None, f"In {note.where}, {'; '.join(wrong)}.")
                 self.kept.append(note)
@@ -992,6 +1017,7 @@ class Verification:
         for note in self.notes:
             origin = f"jinyun/{self.instance}/{self.epoch}/{note.tree}"
             note.wrong = note.check(self.keys, ("ed25519",) if note.tree == "sha256" else ("sm2",))
+            self.remark_stamps(note)
             fits = True
             if note.origin != origin:
                 self.problem("checkpoint", None, f"{upper(note.where)} is of '{note.origin}', not of this journal, "
@@ -1649,6 +1675,7 @@ class Institution(Verification):
                 continue
             note.where = f"the {note.tree} checkpoint of size {note.size} (line {at})"
             wrong = note.check(self.keys, ("ed25519",) if tree == "sha256" else ("sm2",))
+            self.remark_stamps(note)
             if note.origin != f"jinyun/{self.instance}/{self.epoch}/{tree}" or note.size != self.size:
                 self.problem("checkpoint", None, f"{upper(note.where)} is not the {tree} checkpoint of "
                              f"{self.size} entries of this journal.")

@@ -3,7 +3,9 @@
 //! Making a key and signing need no network and no instance: they are for a machine of the witness's
 //! own, where the key stays. What is signed is a note that was taken away before
 //! (`jinyun journal checkpoints --save`), and it is read before it is signed: nobody signs what is no
-//! checkpoint. Only sending asks the platform.
+//! checkpoint. Only sending asks the platform. Timestamps have a file of their own (`stamp.rs`).
+
+mod stamp;
 
 use crate::fail::Failed;
 use crate::say;
@@ -60,6 +62,19 @@ pub enum Command {
         /// The note.
         file: PathBuf,
     },
+    /// Register a timestamp authority as a witness, by the certificate of its root.
+    Authority {
+        /// Under which name, with a dot, slash or dash: bank.example/clock.
+        #[arg(long)]
+        name: String,
+        /// Whose it is.
+        #[arg(long)]
+        who: String,
+        /// The certificate (PEM), as the authority publishes it.
+        file: PathBuf,
+    },
+    /// Write a request for a timestamp of a checkpoint, or check and file what came back.
+    Timestamp(stamp::Options),
 }
 
 fn read(path: &Path) -> Result<String, Fault> {
@@ -180,6 +195,8 @@ pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
                 .ask("the signature", "POST", "/governance/v1/cosignatures", Some(&body))?;
             show::print(wish.output, &answer["cosignature"], || show::yaml(&answer["cosignature"]));
         }
+        Command::Authority { name, who, file } => stamp::register(wish, &name, &who, &file)?,
+        Command::Timestamp(options) => stamp::run(wish, &options)?,
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use jinyun_verify::pack::{
     Absent, CHECKPOINT, EXPORT, KEYS, LARGEST, Listed, MAGIC, MANIFEST, Manifest, NOTE, PIECES, header,
     signed_text,
 };
-pub use jinyun_verify::pack::member;
+pub use jinyun_verify::pack::{AUTHORITIES, member};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sm3::Sm3;

@@ -4,11 +4,15 @@
 //! verifier kept some, earlier checkpoints. Everything else is recomputed from the bytes. What it
 //! can say of damage follows from what the format ties together (`docs/journal-format.md`): a
 //! changed entry is named by the next entry of the same institution, a removed or moved one by the
-//! numbers, a rewritten history by a checkpoint that was kept outside. No network, no clock, few
-//! dependencies: it is an artefact of its own for an assessor's laptop.
+//! numbers, a rewritten history by a checkpoint that was kept outside; when it was there at the
+//! latest, by timestamps of authorities (`stamps.rs`). No network, no clock, few dependencies: it is
+//! an artefact of its own for an assessor's laptop.
 
 mod institution;
 pub mod pack;
+mod stamps;
+
+pub use stamps::{Roots, Timestamp};
 
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::{MAGIC, Period};
@@ -24,8 +28,8 @@ use std::collections::HashMap;
 pub struct Problem {
     /// The entry's number, where it can be told.
     pub at: Option<u64>,
-    /// `file`, `header`, `number`, `institution`, `root`, `signature`, `checkpoint`, `canonical`,
-    /// `end`.
+    /// `file`, `header`, `number`, `institution`, `root`, `signature`, `checkpoint`, `timestamp`,
+    /// `canonical`, `end`.
     pub what: &'static str,
     /// A sentence.
     pub say: String,
@@ -53,6 +57,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// Whose signatures hold.
     pub signers: Vec<Signer>,
+    /// Which checkpoints were there when, by whose word; those that could not be checked too.
+    pub timestamps: Vec<Timestamp>,
 }
 
 impl Report {
@@ -97,9 +103,29 @@ struct Parts<'a> {
 /// Verifies an export, of a period or of one institution's entries, against trusted keys and kept
 /// checkpoints.
 pub fn verify(export: &[u8], keys: &[Key], kept: &[String]) -> Report {
-    if institution::is_one(export) {
-        return institution::verify(export, keys, kept);
+    verify_with(export, keys, kept, &Roots::default())
+}
+
+/// The same, and judges timestamps by roots of their authorities.
+pub fn verify_with(export: &[u8], keys: &[Key], kept: &[String], roots: &Roots) -> Report {
+    let mut report = if institution::is_one(export) {
+        institution::verify(export, keys, kept)
+    } else {
+        period(export, keys, kept)
+    };
+    let notes = export.split(|b| *b == b'\n').filter(|line| line.starts_with(b"note "));
+    for text in notes.filter_map(note_line) {
+        stamps::judge(&text, false, roots, &mut report);
     }
+    for text in kept {
+        stamps::judge(text, true, roots, &mut report);
+    }
+    report.ok = report.problems.is_empty();
+    report
+}
+
+/// Verifies an export of a period.
+fn period(export: &[u8], keys: &[Key], kept: &[String]) -> Report {
     let mut report = Report::default();
     let parts = match split(export, &mut report) {
         Ok(parts) => parts,

@@ -2,15 +2,15 @@
 
 use jinyun_journal::note::Key;
 use jinyun_verify::pack::{self, Verdict};
-use jinyun_verify::{Report, Signer};
+use jinyun_verify::{Report, Roots, Signer};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: jinyun-verify --keys FILE [--checkpoint FILE]... [--json] EXPORT\n       \
-    jinyun-verify pack FILE [--keys FILE] [--kept FILE]... [--json]";
+const USAGE: &str = "usage: jinyun-verify --keys FILE [--checkpoint FILE]... [--tsa-root FILE]... [--json] \
+    EXPORT\n       jinyun-verify pack FILE [--keys FILE] [--kept FILE]... [--tsa-root FILE]... [--json]";
 
 /// A pack is whole, and nothing but itself says whose it is.
 const UNTRUSTED: u8 = 3;
@@ -19,6 +19,7 @@ struct Asked {
     pack: bool,
     keys: Option<String>,
     kept: Vec<String>,
+    roots: Vec<String>,
     json: bool,
     file: String,
 }
@@ -26,18 +27,20 @@ struct Asked {
 fn ask() -> Option<Asked> {
     let mut words = std::env::args().skip(1).peekable();
     let pack = words.next_if(|word| word == "pack").is_some();
-    let (mut keys, mut kept, mut json, mut file) = (None, Vec::new(), false, None);
+    let (mut keys, mut kept, mut roots) = (None, Vec::new(), Vec::new());
+    let (mut json, mut file) = (false, None);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--keys" => keys = Some(words.next()?),
             "--checkpoint" | "--kept" => kept.push(words.next()?),
+            "--tsa-root" => roots.push(words.next()?),
             "--json" => json = true,
             _ if word.starts_with('-') || file.is_some() => return None,
             _ => file = Some(word),
         }
     }
     // An export alone proves nothing without keys; of a pack it can at least be said that it is whole.
-    let asked = Asked { pack, keys, kept, json, file: file? };
+    let asked = Asked { pack, keys, kept, roots, json, file: file? };
     (asked.pack || asked.keys.is_some()).then_some(asked)
 }
 
@@ -58,6 +61,11 @@ fn compared(kept: usize) -> String {
     }
 }
 
+/// When checkpoints were there, by whose word; and what nobody vouches for.
+fn timestamps(report: &Report) -> String {
+    report.timestamps.iter().map(|one| format!("  {}\n", one.say())).collect()
+}
+
 fn problems(report: &Report, what: &str) -> String {
     report.problems.iter().map(|p| format!("  {what}{}: {}\n", p.what, p.say)).collect()
 }
@@ -66,7 +74,8 @@ fn export_in_words(report: &Report, kept: usize) -> String {
     let verdict = if report.ok { "verified" } else { "NOT verified" };
     let signers: String = report.signers.iter()
         .map(|s| signed(std::slice::from_ref(s), &format!(", {} checkpoint(s)", s.notes))).collect();
-    format!("{} entries {verdict}\n{}{signers}{}", report.entries, problems(report, ""), compared(kept))
+    format!("{} entries {verdict}\n{}{signers}{}{}", report.entries, problems(report, ""),
+        timestamps(report), compared(kept))
 }
 
 fn pack_in_words(found: &Verdict, kept: usize) -> String {
@@ -87,6 +96,7 @@ fn pack_in_words(found: &Verdict, kept: usize) -> String {
         let verdict = if journal.ok { "verified" } else { "NOT verified" };
         let _ = writeln!(out, "  journal: {} entries {verdict}", journal.entries);
         out.push_str(&problems(journal, "journal: "));
+        out.push_str(&timestamps(journal));
     }
     for absent in &found.absent {
         let _ = writeln!(out, "  not in the pack: the file of the record {} ({})",
@@ -112,10 +122,14 @@ fn show<T: Serialize>(json: bool, value: &T, words: impl FnOnce() -> String) -> 
 fn run(asked: &Asked) -> Result<ExitCode, String> {
     let keys = asked.keys.as_ref().map(|path| Key::read_all(&text(path)?)).transpose()?;
     let kept = asked.kept.iter().map(|path| text(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut roots = Roots::default();
+    for path in &asked.roots {
+        roots.add(&text(path)?).map_err(|why| format!("{path}: {why}"))?;
+    }
     let bad = |e: std::io::Error| format!("{}: {e}", asked.file);
     if asked.pack {
         let mut file = File::open(&asked.file).map_err(bad)?;
-        let found = pack::check(&mut file, keys.as_deref(), &kept).map_err(bad)?;
+        let found = pack::check_with(&mut file, keys.as_deref(), &kept, &roots).map_err(bad)?;
         show(asked.json, &found, || pack_in_words(&found, kept.len()))?;
         return Ok(match (found.ok, found.trusted) {
             (true, true) => ExitCode::SUCCESS,
@@ -124,7 +138,7 @@ fn run(asked: &Asked) -> Result<ExitCode, String> {
         });
     }
     let export = std::fs::read(&asked.file).map_err(bad)?;
-    let report = jinyun_verify::verify(&export, &keys.unwrap_or_default(), &kept);
+    let report = jinyun_verify::verify_with(&export, &keys.unwrap_or_default(), &kept, &roots);
     show(asked.json, &report, || export_in_words(&report, kept.len()))?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

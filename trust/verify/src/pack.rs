@@ -11,7 +11,7 @@
 
 mod walk;
 
-pub use walk::{check, member};
+pub use walk::{check, check_with, member};
 
 use crate::{Report, Signer};
 use jinyun_journal::to_hex;
@@ -29,6 +29,8 @@ pub const NOTE: &str = "manifest.note";
 pub const EXPORT: &str = "journal/export";
 /// The public keys, for convenience: whoever made the pack chose them.
 pub const KEYS: &str = "journal/keys";
+/// Roots of timestamp authorities that signed checkpoints, for convenience too.
+pub const AUTHORITIES: &str = "journal/authorities";
 /// How the names of checkpoints begin.
 pub const CHECKPOINT: &str = "journal/checkpoint-";
 /// The pieces in which a file is digested: small packs, others.

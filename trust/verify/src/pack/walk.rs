@@ -6,10 +6,10 @@
 //! is printed of a foreign header is escaped and cut.
 
 use super::{
-    BLOCK, Block, CHECKPOINT, EXPORT, Entry, KEYS, Listed, MANIFEST, Manifest, NOTE, Trouble, Verdict,
-    header, octal, signed_text,
+    AUTHORITIES, BLOCK, Block, CHECKPOINT, EXPORT, Entry, KEYS, Listed, MANIFEST, Manifest, NOTE, Trouble,
+    Verdict, header, octal, signed_text,
 };
-use crate::{Signer, algorithm, verify};
+use crate::{Roots, Signer, algorithm, verify_with};
 use jinyun_journal::note::{Key, Note};
 use jinyun_journal::{export, to_hex};
 use sha2::{Digest, Sha256};
@@ -373,7 +373,7 @@ impl Walk<'_> {
     }
 
     /// The journal inside, by the code that judges any export.
-    fn journal(&mut self, kept: &Kept, keys: &[Key], outside: &[String]) {
+    fn journal(&mut self, kept: &Kept, keys: &[Key], outside: &[String], roots: &Roots) {
         let Some(export) = &kept.export else {
             self.problem(None, "journal", "the pack holds no export of the journal");
             return;
@@ -397,7 +397,7 @@ impl Walk<'_> {
                 self.problem(Some(path), "checkpoint", say);
             }
         }
-        self.found.journal = Some(verify(export, keys, outside));
+        self.found.journal = Some(verify_with(export, keys, outside, roots));
     }
 }
 
@@ -406,6 +406,7 @@ impl Walk<'_> {
 struct Kept {
     export: Option<Vec<u8>>,
     keys: Option<Vec<u8>>,
+    authorities: Option<Vec<u8>>,
     checkpoints: Vec<(String, Vec<u8>)>,
 }
 
@@ -418,6 +419,7 @@ impl Kept {
             EXPORT => Some(self.export.get_or_insert_default()),
             _ if file.size > SMALL_MAX => None,
             KEYS => Some(self.keys.get_or_insert_default()),
+            AUTHORITIES => Some(self.authorities.get_or_insert_default()),
             path if ["sha256", "sm3"].contains(&tree) => {
                 self.checkpoints.push((path.into(), Vec::new()));
                 self.checkpoints.last_mut().map(|c| &mut c.1)
@@ -430,8 +432,15 @@ impl Kept {
 /// Checks a pack against trusted keys and kept checkpoints. Without keys, those that came with the
 /// pack are used: that shows that it is whole, not whose it is.
 pub fn check(from: &mut dyn Read, keys: Option<&[Key]>, outside: &[String]) -> io::Result<Verdict> {
+    check_with(from, keys, outside, &Roots::default())
+}
+
+/// The same, and judges timestamps by roots of their authorities; if none are given, by those in the
+/// pack.
+pub fn check_with(from: &mut dyn Read, keys: Option<&[Key]>, outside: &[String], roots: &Roots)
+    -> io::Result<Verdict> {
     let mut walk = Walk { from, at: 0, found: Verdict::default(), piece: Vec::new() };
-    pass(&mut walk, keys, outside)?;
+    pass(&mut walk, keys, outside, roots)?;
     let mut found = walk.found;
     found.bytes = walk.at;
     found.trusted = keys.is_some();
@@ -440,7 +449,7 @@ pub fn check(from: &mut dyn Read, keys: Option<&[Key]>, outside: &[String]) -> i
     Ok(found)
 }
 
-fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String]) -> io::Result<()> {
+fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &Roots) -> io::Result<()> {
     let Some(bytes) = walk.front(MANIFEST, MANIFEST_MAX)? else { return Ok(()) };
     let manifest = match Manifest::read(&bytes) {
         Ok(manifest) => manifest,
@@ -469,7 +478,16 @@ fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String]) -> io::Re
     };
     let keys = keys.unwrap_or(&inside);
     walk.signed(&note, (&manifest, &bytes), keys);
-    walk.journal(&kept, keys, outside);
+    let told = kept.authorities.as_deref().map(|text| Roots::told(&String::from_utf8_lossy(text)));
+    let told = match told {
+        None => Roots::default(),
+        Some(Ok(told)) => told,
+        Some(Err(why)) => {
+            walk.problem(Some(AUTHORITIES), "journal", format!("{AUTHORITIES}: {why}"));
+            Roots::default()
+        }
+    };
+    walk.journal(&kept, keys, outside, if roots.given() { roots } else { &told });
     Ok(())
 }
 
