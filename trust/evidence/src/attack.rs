@@ -200,6 +200,31 @@ pub const ATTACKS: &[(&str, Attack)] = &[
     ("other-tenant", other_tenant),
 ];
 
+/// Checks whose attacks go from port to port of a stage that stands. They change no record and leave
+/// no entry, so they are carried out again and again.
+pub const BETWEEN: &[&str] = &["spoofed-mac", "spoofed-ip", "spoofed-arp", "closed-port", "other-network",
+    "other-tenant", "spoofed-dhcp"];
+/// The one whose attack goes from such a port at the platform: it waits for more answers that do not
+/// come, so it has a cadence of its own.
+pub const INWARD: &[&str] = &["guest-to-platform"];
+
+/// Those on another project's image: four refusals each time.
+pub const SHELVES: &[&str] = &["foreign-image"];
+
+/// Carries out all attacks from port to port.
+pub fn between(p: &Prober<'_>, at: &Posts) -> Vec<Tried> {
+    ATTACKS.iter().chain(more::MORE)
+        .map(|&(check, attack)| Tried { check, attempts: attack(p, at) }).collect()
+}
+
+/// These attacks, of which none could be tried.
+pub fn untried(checks: &[&'static str], why: &str) -> Vec<Tried> {
+    checks.iter().map(|&check| {
+        let outcome = Outcome::Untried(why.into());
+        Tried { check, attempts: vec![Attempt { what: "the attack", forbidden: true, outcome }] }
+    }).collect()
+}
+
 fn spoofed_mac(p: &Prober<'_>, at: &Posts) -> Vec<Attempt> {
     vec![
         p.frame("a datagram with its own MAC", false, &at.sender, &at.receiver, None, None),
@@ -268,6 +293,14 @@ fn apart(p: &Prober<'_>, [a, a_mate]: [&Seat; 2], [b, b_mate]: [&Seat; 2]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attacks_between_ports_are_those_that_are_named() {
+        let named: Vec<&str> = ATTACKS.iter().chain(more::MORE).map(|(check, _)| *check).collect();
+        assert_eq!(named, BETWEEN);
+        let tried = untried(INWARD, "no host");
+        assert!(matches!(judge(&tried[0].attempts), Judged::Nothing(why) if why.contains("no host")));
+    }
 
     #[test]
     fn without_controls_nothing_is_proved() {

@@ -9,15 +9,19 @@
 //! that is half read would report less than the standards ask. What the files hold is described in
 //! `docs/catalogue.md`.
 
-use jinyun_base::{Fault, Time};
+use jinyun_base::{Every, Fault, Period, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-mod period;
+mod import;
 mod read;
+mod sheet;
+mod tree;
+mod write;
 
-pub use period::{Every, Period};
+pub use import::{Imported, Titles, import};
+pub use read::{BYTES, FLAWS, Flaw, Malformed};
 
 /// The key of JR/T 0167, against which the platform is judged.
 pub const MAIN: &str = "jrt0167";
@@ -193,8 +197,8 @@ impl Owed {
     /// When the next record is due after one of that time; never if it is done once and for ever.
     pub fn next_due(&self, done: Time) -> Option<Time> {
         match self.every {
-            Every::Period(period) => Some(period.after(done)),
-            Every::Once => self.valid.map(|valid| valid.after(done)),
+            Every::Period(period) => Some(period.after_moment(done)),
+            Every::Once => self.valid.map(|valid| valid.after_moment(done)),
         }
     }
 }
@@ -288,6 +292,12 @@ pub struct Clause {
     /// Rows about the same subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub see: Vec<String>,
+    /// What of it the rows that answer it leave open; empty if nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub open: String,
+    /// Why it does not apply, if somebody who brought the catalogue says so; empty if it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub not_applicable: String,
     /// How it is answered; if it is shared, how the provider's half is.
     pub answer: Answer,
     /// The tenant's half, if it is shared.
@@ -313,11 +323,11 @@ impl Clause {
         own.iter().chain(tenants).map(String::as_str)
     }
 
-    /// What of it no check answers, where checks answer it.
+    /// What of it is not answered, where checks or other rows answer the rest.
     pub fn missing(&self) -> &str {
         match &self.answer {
             Answer::Checks { missing, .. } => missing,
-            _ => "",
+            _ => &self.open,
         }
     }
 }
@@ -325,7 +335,9 @@ impl Clause {
 /// A standard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalogue {
-    /// Its short name, which is its file's: `jrt0167`.
+    /// The file that it was read from.
+    pub file: String,
+    /// Its short name; of a shipped one its file's: `jrt0167`.
     pub key: String,
     /// Its number or name.
     pub standard: String,
@@ -335,6 +347,8 @@ pub struct Catalogue {
     pub title_en: String,
     /// What its rows are.
     pub about: String,
+    /// Its version or year, where the number does not tell it.
+    pub version: String,
     /// Its rows, in the standard's order.
     pub clauses: Vec<Clause>,
 }
@@ -346,16 +360,87 @@ pub struct Catalogues {
     at: BTreeMap<String, (usize, usize)>,
 }
 
+/// What a key that somebody brings must be.
+const KEY: &str = "must be 2 to 24 of a-z, 0-9 and dash, a letter first, and not `all`";
+/// What the id of a row that somebody brings must be: it is a part of a path.
+const ID: &str = "must be 1 to 64 of a-z, A-Z, 0-9, dot, dash and underscore, a letter or digit first";
+/// The most rows that somebody brings.
+const ROWS: usize = 2000;
+
+fn good_id(id: &str) -> bool {
+    // Reports make ids of other formats of it, which have no other signs.
+    (1..=64).contains(&id.len())
+        && id.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// Those that are shipped, and those with what an operator has installed, once that was loaded.
+static SHIPPED: OnceLock<Result<Catalogues, String>> = OnceLock::new();
+static ALL: OnceLock<&'static Catalogues> = OnceLock::new();
+
 impl Catalogue {
-    /// All standards. The files are read once.
+    /// All standards: those that are shipped, and with them those that [`Catalogue::extend`] added.
     pub fn all() -> Result<&'static Catalogues, Fault> {
-        static ALL: OnceLock<Result<Catalogues, String>> = OnceLock::new();
-        let all = ALL.get_or_init(|| {
+        match ALL.get() {
+            Some(&all) => Ok(all),
+            None => Catalogue::shipped(),
+        }
+    }
+
+    /// The standards that are shipped. The files are read once.
+    pub fn shipped() -> Result<&'static Catalogues, Fault> {
+        let shipped = SHIPPED.get_or_init(|| {
             let read: Result<Vec<Catalogue>, Fault> =
                 FILES.iter().map(|(key, text)| Catalogue::read(key, text)).collect();
             read.and_then(Catalogues::join).map_err(|fault| fault.to_string())
         });
-        all.as_ref().map_err(Fault::new)
+        shipped.as_ref().map_err(Fault::new)
+    }
+
+    /// Has this process know further standards from here on. Once, and before anything else asks for
+    /// all: whoever holds the shipped ones would not see them.
+    pub fn extend(all: &'static Catalogues) -> Result<(), Fault> {
+        ALL.set(all).map_err(|_| Fault::new("the catalogues were loaded already"))
+    }
+
+    /// Reads a standard that somebody brings: YAML, which one JSON object a line is too. What its
+    /// references lead to is looked at when it is joined to others ([`Catalogues::with`]).
+    pub fn bring(file: &str, bytes: &[u8]) -> Result<Catalogue, Malformed> {
+        Catalogue::take(file, None, tree::members(file, bytes)?)?.brought()
+    }
+
+    /// Refuses a key, an id or a number of rows that nobody may bring.
+    fn brought(self) -> Result<Catalogue, Malformed> {
+        let catalogue = self;
+        let file = catalogue.file.as_str();
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let key = &catalogue.key;
+        let fits = (2..=24).contains(&key.len()) && key.chars().all(good)
+            && key.starts_with(|c: char| c.is_ascii_lowercase()) && key != "all";
+        let flaw = |row: String, field: &str, says: &str| Flaw {
+            file: file.into(),
+            row,
+            field: field.into(),
+            says: says.into(),
+        };
+        let mut flaws = Vec::new();
+        if !fits {
+            flaws.push(flaw("top".into(), "key", KEY));
+        }
+        if catalogue.clauses.is_empty() || catalogue.clauses.len() > ROWS {
+            flaws.push(flaw("top".into(), "clauses", &format!("must hold 1 to {ROWS} rows")));
+        }
+        let strange = catalogue.clauses.iter().filter(|clause| !good_id(&clause.id));
+        flaws.extend(strange.map(|clause| flaw(format!("row {}", clause.id), "id", ID)));
+        match flaws.is_empty() {
+            true => Ok(catalogue),
+            false => Err(Malformed::of(flaws)),
+        }
+    }
+
+    /// It as a file that can be brought: one JSON object a line, which is YAML.
+    pub fn write(&self) -> Result<String, Fault> {
+        write::text(self)
     }
 
     /// The standard's own clauses, without the rows that stand beside them.
@@ -368,47 +453,97 @@ impl Catalogues {
     /// Joins standards: refuses ids that stand twice, references that lead nowhere or in circles, and
     /// shared clauses whose half nothing answers.
     pub fn join(all: Vec<Catalogue>) -> Result<Catalogues, Fault> {
-        let mut at = BTreeMap::new();
+        Catalogues::joined(all).map_err(|malformed| malformed.first())
+    }
+
+    /// These with further ones, all looked at anew.
+    pub fn with(&self, more: impl IntoIterator<Item = Catalogue>) -> Result<Catalogues, Malformed> {
+        let (mut all, known) = (self.all.clone(), self.named());
+        let mut flaws = Vec::new();
+        for catalogue in more {
+            for clause in &catalogue.clauses {
+                let strange = clause.checks().filter(|name| !known.contains(name));
+                flaws.extend(strange.map(|_| Flaw {
+                    file: catalogue.file.clone(),
+                    row: format!("row {}", clause.id),
+                    field: "answer.checks".into(),
+                    says: "names a check that there is not: name a clause in same_as instead".into(),
+                }));
+            }
+            all.push(catalogue);
+        }
+        match flaws.is_empty() {
+            true => Catalogues::joined(all),
+            false => Err(Malformed::of(flaws)),
+        }
+    }
+
+    /// Joins standards, and says everything that does not fit.
+    fn joined(all: Vec<Catalogue>) -> Result<Catalogues, Malformed> {
+        let (mut at, mut flaws, mut keys) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let flaw = |catalogue: &Catalogue, row: String, field: &str, says: String| Flaw {
+            file: catalogue.file.clone(),
+            row,
+            field: field.into(),
+            says,
+        };
         for (file, catalogue) in all.iter().enumerate() {
+            if !keys.insert(catalogue.key.clone()) {
+                let says = "another standard has it: choose another one, or remove that".to_string();
+                flaws.push(flaw(catalogue, "top".into(), "key", says));
+            }
             for (row, clause) in catalogue.clauses.iter().enumerate() {
-                if at.insert(clause.id.clone(), (file, row)).is_some() {
-                    return Err(Fault::new(format!(
-                        "{}.json, row {}, field id: another row has it", catalogue.key, clause.id
-                    )));
+                if let Some((other, _)) = at.insert(clause.id.clone(), (file, row)) {
+                    let whose = match all.get(other).filter(|_| other != file) {
+                        Some(other) => format!("another row has it, in {}", other.key),
+                        None => "another row has it".into(),
+                    };
+                    flaws.push(flaw(catalogue, format!("row {}", clause.id), "id", whose));
                 }
             }
         }
+        if !flaws.is_empty() {
+            return Err(Malformed::of(flaws));
+        }
         let joined = Catalogues { all, at };
         for (catalogue, clause) in joined.clauses() {
-            joined.leads(clause).map_err(|(field, what)| {
-                let Clause { id, .. } = clause;
-                Fault::new(format!("{}.json, row {id}, field {field}: {what}", catalogue.key))
-            })?;
+            let wrong = joined.leads(clause).into_iter();
+            flaws.extend(wrong.map(|(field, what)| {
+                flaw(catalogue, format!("row {}", clause.id), field, what)
+            }));
         }
-        Ok(joined)
+        match flaws.is_empty() {
+            true => Ok(joined),
+            false => Err(Malformed::of(flaws)),
+        }
     }
 
-    /// Where a row's references lead.
-    fn leads(&self, clause: &Clause) -> Result<(), (&'static str, String)> {
-        if let Some(id) = clause.see.iter().find(|id| self.clause(id).is_none()) {
-            return Err(("see", format!("there is no row {id}")));
-        }
-        let Answer::SameAs { same_as } = &clause.answer else { return Ok(()) };
+    /// What is wrong with where a row's references lead.
+    fn leads(&self, clause: &Clause) -> Vec<(&'static str, String)> {
+        let nowhere = |field, ids: &[String]| -> Vec<(&'static str, String)> {
+            let gone = ids.iter().filter(|id| self.clause(id).is_none());
+            gone.map(|id| (field, format!("there is no row {id}"))).collect()
+        };
+        let mut wrong = nowhere("see", &clause.see);
+        let Answer::SameAs { same_as } = &clause.answer else { return wrong };
         let field = "answer.same_as";
-        if let Some(id) = same_as.iter().find(|id| self.clause(id).is_none()) {
-            return Err((field, format!("there is no row {id}")));
+        let gone = nowhere(field, same_as);
+        if !gone.is_empty() {
+            wrong.extend(gone);
+            return wrong;
         }
         if self.circle(clause, &clause.id, &mut BTreeSet::new()) {
-            return Err((field, "leads back to its own row".into()));
+            wrong.push((field, "leads back to its own row".into()));
+            return wrong;
         }
         let part = |tenant| same_as.iter().any(|id| self.has_half(id, tenant));
         if clause.duty != Side::User && !part(false) {
-            return Err((field, "none of those rows has a provider's half".into()));
+            wrong.push((field, "none of those rows has a provider's half".into()));
         }
         if clause.duty != Side::Provider && clause.tenant.is_none() && !part(true) {
-            return Err((field, "none of those rows has a tenant's half: give `tenant`".into()));
+            wrong.push((field, "none of those rows has a tenant's half: give `tenant`".into()));
         }
-        Ok(())
+        wrong
     }
 
     fn circle<'a>(&'a self, clause: &'a Clause, start: &str, seen: &mut BTreeSet<&'a str>) -> bool {
@@ -431,7 +566,7 @@ impl Catalogues {
             Side::Provider => !tenant,
             Side::User => tenant,
             Side::Both => !tenant || clause.tenant.is_some()
-                || matches!(clause.answer, Answer::SameAs { .. }),
+                || matches!(clause.answer, Answer::SameAs { .. } | Answer::Facts { .. }),
         }
     }
 

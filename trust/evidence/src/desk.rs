@@ -3,10 +3,11 @@
 //! Facts come one sort at a time, so the parts of the world have ages of their own. A finding gets
 //! the age of the oldest part that its check reads, never that of the moment in which it was made.
 
+use crate::catalogue::{Answer, Clause};
 use crate::checks::{Check, NOTHING};
 use crate::facts::follow::Changed;
 use crate::facts::journal::Journal;
-use crate::finding::{Finding, STALE_AFTER, Verdict};
+use crate::finding::{Finding, STALE_AFTER, Standing, Verdict};
 use crate::needs::Needs;
 use crate::pieces::Kept;
 use crate::posture::Posture;
@@ -49,7 +50,7 @@ fn broken(check: &Check, now: i64) -> Finding {
 
 /// What a finding from attacks says of the nonce that they carried.
 pub(crate) fn with_nonce(mut found: Finding, needs: Needs, nonce: Option<&str>) -> Finding {
-    if needs.has(Needs::ATTACKS)
+    if needs.meets(Needs::NONCE)
         && found.verdict != Verdict::Error
         && let Some(nonce) = nonce
     {
@@ -99,11 +100,11 @@ impl Desk {
     pub fn judge_stage(&mut self, checks: &'static [Check], seen: &mut World, upto: Option<u64>,
         began: Time, now: Time) -> Vec<Finding> {
         let then = Needs::HOSTS.and(Needs::ROWS);
-        let facts = then.and(Needs::ATTACKS);
         let (before, remarks) = (self.read_at, self.remarks.clone());
-        self.world.adopt(facts, seen);
+        // The listeners were tried too, with what leaves entries; they keep their age.
+        self.world.adopt(then.and(Needs::ATTACKS).and(Needs::DOORS), seen);
         self.world.now = now;
-        self.fresh(facts, began, "");
+        self.fresh(then.and(Needs::ATTACKS), began, "");
         let fresh = Needs::HOSTS.and(Needs::ATTACKS);
         let due = checks.iter().filter(|check| check.needs.due(fresh));
         let found =
@@ -192,6 +193,82 @@ pub struct Held {
     pub since: i64,
 }
 
+/// Half of the clauses have a proof that is younger, microseconds.
+const MEDIAN: i64 = 60 * Time::SECOND;
+
+/// A clause that checks answer, with all of them.
+type Rest = (String, BTreeSet<String>);
+
+/// The clauses that checks answer, by themselves or through other rows, and in which half so ever.
+fn rests(clauses: &[Standing]) -> Vec<(&Standing, Rest)> {
+    let by_id: BTreeMap<&str, &Clause> =
+        clauses.iter().map(|s| (s.clause.id.as_str(), &s.clause)).collect();
+    fn gather(id: &str, by_id: &BTreeMap<&str, &Clause>, names: &mut BTreeSet<String>) {
+        let Some(clause) = by_id.get(id) else { return };
+        names.extend(clause.checks().map(String::from));
+        // The catalogue was read without circles, so this ends.
+        if let Answer::SameAs { same_as } = &clause.answer {
+            same_as.iter().for_each(|other| gather(other, by_id, names));
+        }
+    }
+    clauses.iter().filter(|standing| standing.exception.is_none()).filter_map(|standing| {
+        let mut names = BTreeSet::new();
+        gather(&standing.clause.id, &by_id, &mut names);
+        (!names.is_empty()).then(|| (standing, (standing.clause.id.clone(), names)))
+    }).collect()
+}
+
+/// Ages of clauses, microseconds.
+struct Ages {
+    /// Of the proofs, sorted; with their clauses.
+    proofs: Vec<(i64, String)>,
+    /// Of the newest looks, sorted, whatever came of them.
+    looks: Vec<i64>,
+    /// Clauses of which there is no proof now: a check never ran, or its last look proved nothing.
+    without: Vec<String>,
+}
+
+impl Ages {
+    fn count(&self) -> usize {
+        self.proofs.len() + self.without.len()
+    }
+
+    /// Of all clauses: one that has no proof counts as older than any.
+    fn median(&self) -> Option<i64> {
+        self.proofs.get(self.count() / 2).map(|(age, _)| *age)
+    }
+
+    fn worst(&self) -> Option<&(i64, String)> {
+        self.proofs.last()
+    }
+
+    fn shown(&self) -> Value {
+        let seconds = |age: i64| age / Time::SECOND;
+        json!({
+            "count": self.count(),
+            "median_seconds": self.median().map(seconds),
+            "worst_seconds": self.worst().map(|(age, _)| seconds(*age)),
+            "worst_clause": self.worst().map(|(_, clause)| clause),
+            "without_proof": self.without.len(),
+            "median_look_seconds": self.looks.get(self.looks.len() / 2).copied().map(seconds),
+            "worst_look_seconds": self.looks.last().copied().map(seconds),
+        })
+    }
+
+    /// What the platform sets itself, and whether it is so now.
+    fn objective(&self) -> Value {
+        let median = self.median().is_some_and(|age| age < MEDIAN);
+        let worst = self.without.is_empty() && self.worst().is_some_and(|(age, _)| *age < STALE_AFTER);
+        json!({
+            "median_below_seconds": MEDIAN / Time::SECOND,
+            "worst_below_seconds": STALE_AFTER / Time::SECOND,
+            "median_attained": median,
+            "worst_attained": worst,
+            "attained": median && worst,
+        })
+    }
+}
+
 /// The newest finding of each check.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Board {
@@ -241,14 +318,38 @@ impl Board {
         self.held.values().map(|held| held.finding.clone()).collect()
     }
 
+    /// How old clauses are: each as old as the oldest of what it rests on.
+    fn ages<'r>(&self, rests: impl Iterator<Item = &'r Rest>, now: Time) -> Ages {
+        let mut ages = Ages { proofs: Vec::new(), looks: Vec::new(), without: Vec::new() };
+        for (clause, names) in rests {
+            let found: Option<Vec<&Finding>> =
+                names.iter().map(|name| Some(&self.held.get(name)?.finding)).collect();
+            let Some(found) = found else {
+                ages.without.push(clause.clone());
+                continue;
+            };
+            let oldest = found.iter().map(|found| found.at).min().unwrap_or(now.0);
+            let age = now.0.saturating_sub(oldest).max(0);
+            ages.looks.push(age);
+            match found.iter().any(|found| found.verdict == Verdict::Error) {
+                true => ages.without.push(clause.clone()),
+                false => ages.proofs.push((age, clause.clone())),
+            }
+        }
+        ages.proofs.sort_unstable();
+        ages.looks.sort_unstable();
+        ages
+    }
+
     /// Whether each of these checks has run.
     pub fn complete(&self, checks: &[Check]) -> bool {
         checks.iter().all(|check| self.held.contains_key(check.name))
     }
 
     /// How old the findings are, whole seconds: median, the oldest and whose it is; and which checks
-    /// have none, or one that is too old.
-    pub fn freshness(&self, checks: &[Check], now: Time) -> Value {
+    /// have none, or one that is too old. The same for clauses, in all and by standard, and whether
+    /// that is what the platform sets itself.
+    pub fn freshness(&self, checks: &[Check], clauses: &[Standing], now: Time) -> Value {
         let ages: BTreeMap<&str, i64> = checks.iter()
             .filter_map(|check| Some((check.name, self.held.get(check.name)?)))
             .map(|(name, held)| (name, now.0.saturating_sub(held.finding.at).max(0))).collect();
@@ -260,7 +361,18 @@ impl Board {
             ages.iter().filter(|(_, age)| **age > STALE_AFTER).map(|(name, _)| *name).collect();
         let never: Vec<&str> = checks.iter().map(|check| check.name)
             .filter(|name| !ages.contains_key(name)).collect();
+        let rests = rests(clauses);
+        let all = self.ages(rests.iter().map(|rest| &rest.1), now);
+        let mut standards: BTreeMap<&str, Vec<&Rest>> = BTreeMap::new();
+        rests.iter().for_each(|(clause, rest)| {
+            standards.entry(&clause.standard).or_default().push(rest);
+        });
+        let standards: BTreeMap<&str, Value> = standards.into_iter()
+            .map(|(key, rests)| (key, self.ages(rests.into_iter(), now).shown())).collect();
         json!({
+            "clauses": all.shown(),
+            "standards": standards,
+            "objective": all.objective(),
             "checks": checks.len(),
             "median_seconds": sorted.get(sorted.len() / 2).copied().map(seconds),
             "worst_seconds": worst.map(|(_, age)| seconds(*age)),

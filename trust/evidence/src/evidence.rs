@@ -9,16 +9,17 @@
 //! assessment itself is part of the report: a check whose facts are missing says "not proved", never
 //! "met".
 
-use crate::catalogue::{Catalogue, Catalogues};
+use crate::catalogue::Catalogues;
 use crate::checks::CHECKS;
 use crate::desk::with_nonce;
 use crate::finding::{Finding, Report};
 use crate::full::{Around, full};
 use crate::facts::site::SiteSetup;
 use crate::govern::{Govern, Registers};
+use crate::installed::{self, Loaded};
 use crate::needs::Needs;
 use crate::source::{Real, free, lock};
-use crate::stage::{self, DOMAIN};
+use crate::stage::DOMAIN;
 use crate::watch::{Parts, Watch};
 use crate::world::{AskHost, World};
 use jinyun_base::{Fault, Refusal, Time};
@@ -36,6 +37,9 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+
+/// The directory of installed catalogues.
+const BROUGHT: &str = "catalogues";
 
 /// What an assessment needs of the rest.
 pub struct Setup {
@@ -71,7 +75,7 @@ pub struct Setup {
 pub struct Evidence {
     real: Arc<Real>,
     watch: Watch,
-    catalogues: &'static Catalogues,
+    loaded: Loaded,
     newest: Mutex<Option<Value>>,
     /// Held by whom somebody asked for an assessment.
     asked: Mutex<()>,
@@ -95,8 +99,12 @@ impl Evidence {
         std::fs::create_dir_all(&dir)
             .map_err(|e| Fault::new(format!("{}: {e}", dir.display())))?;
         let newest = Mutex::new(read_json(&dir.join("newest.json")));
-        let catalogues = Catalogue::all()?;
+        let loaded = installed::load(&dir.join(BROUGHT), &setup.cloud)?;
         let real = Arc::new(Real::new(dir, setup));
+        if let Some(note) = loaded.note() {
+            let told = real.tell(installed::LOAD, note);
+            told.map_err(|e| Fault::new(format!("loading the installed catalogues: {e}")))?;
+        }
         let (teller, governed) = (real.clone(), real.clone());
         let watch = Watch::new(Parts {
             source: real.clone(),
@@ -104,11 +112,11 @@ impl Evidence {
             clock: real.setup.clock.clone(),
             govern: Arc::new(move || governed.registers()),
             checks: CHECKS,
-            catalogues,
+            catalogues: loaded.catalogues,
             file: real.dir.join("board.json"),
         });
         let (asked, program) = (Mutex::default(), OnceLock::new());
-        Ok(Evidence { real, watch, catalogues, newest, asked, program })
+        Ok(Evidence { real, watch, loaded, newest, asked, program })
     }
 
     /// Takes the registers of duties, exceptions, risks and opinions in. Once; without them there
@@ -123,9 +131,23 @@ impl Evidence {
         &self.watch
     }
 
-    /// The clauses.
-    pub(crate) fn catalogues(&self) -> &'static Catalogues {
-        self.catalogues
+    /// The clauses: those that are shipped and those that were installed when this process began.
+    pub fn catalogues(&self) -> &'static Catalogues {
+        self.loaded.catalogues
+    }
+
+    /// Installed catalogues that were not loaded, and why.
+    pub fn refused(&self) -> &[(String, String)] {
+        &self.loaded.refused
+    }
+
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    /// Where the files of installed catalogues lie.
+    pub(crate) fn brought(&self) -> PathBuf {
+        self.real.dir.join(BROUGHT)
     }
 
     /// Takes away what an assessment left whose process was killed.
@@ -133,7 +155,7 @@ impl Evidence {
         match self.real.turn() {
             None => Ok(()),
             // Held to the end: nobody builds while this takes away.
-            Some(_turn) => stage::clear(&self.real.setup.cloud, "evidence-tidy"),
+            Some(_turn) => self.real.tidy("evidence-tidy"),
         }
     }
 
@@ -148,9 +170,10 @@ impl Evidence {
         let _turn = lock(&real.turn);
         let (began, registers) = (real.now(), real.registers());
         let nonce = registers.nonce();
-        let mut troubles = Vec::new();
+        let mut troubles: Vec<String> = self.refused().iter()
+            .map(|(key, why)| format!("the catalogue {key} is not loaded: {why}")).collect();
         let mut world = World::default();
-        real.attack(nonce.as_deref(), &mut world, &mut troubles)?;
+        real.attack(nonce.as_deref(), true, &mut world, &mut troubles)?;
         real.near(Needs::QUICK, &mut world);
         real.whole(&mut world, &mut troubles)?;
         world.now = real.now();
@@ -158,7 +181,7 @@ impl Evidence {
             .map(|check| with_nonce(check.find(&world), check.needs, nonce.as_deref())).collect();
         self.watch.found(findings.clone());
         let (name, context) = (&real.setup.instance, registers.context(real.now()));
-        Ok(Report::new(self.catalogues, name, began, findings, troubles, &context))
+        Ok(Report::new(self.catalogues(), name, began, findings, troubles, &context))
     }
 
     /// Assesses for a caller: the report, its digest, and the journal's entry about it.
@@ -202,7 +225,7 @@ impl Evidence {
         let (tenants, product): (Vec<Value>, Value) = (tenants.collect(), self.product());
         let registers: Registers = self.real.registers();
         Ok(self.watch.marks(|marks| full(report, &Around {
-            catalogues: self.catalogues,
+            catalogues: self.catalogues(),
             registers: &registers,
             marks,
             product,

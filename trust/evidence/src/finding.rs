@@ -334,9 +334,15 @@ pub fn standings(catalogues: &Catalogues, findings: &[Finding], context: &Contex
             Answer::Duty { .. } => context.duties.get(&clause.id).copied(),
             _ => None,
         },
-        exception: context.exceptions.get(&clause.id).cloned(),
+        exception: context.exceptions.get(&clause.id).cloned().or_else(|| away(catalogue, clause)),
         clause: clause.clone(),
     }).collect()
+}
+
+/// That the one who brought a catalogue says of a row that it does not apply.
+fn away(catalogue: &Catalogue, clause: &Clause) -> Option<Exception> {
+    let reason = clause.not_applicable.clone();
+    (!reason.is_empty()).then(|| Exception { reason, who: format!("the catalogue {}", catalogue.key) })
 }
 
 /// The half that a clause's own state is about.
@@ -359,7 +365,7 @@ impl Judge<'_> {
         if clause.duty != Side::Both && half != side(clause) {
             return None;
         }
-        if self.context.exceptions.contains_key(&clause.id) {
+        if self.context.exceptions.contains_key(&clause.id) || !clause.not_applicable.is_empty() {
             return Some(State::NotApplicable);
         }
         if clause.duty == Side::Both && half == Half::Tenant
@@ -373,7 +379,10 @@ impl Judge<'_> {
         match &clause.answer {
             // The catalogue was read without circles, so this ends.
             Answer::SameAs { same_as } => same_as.iter()
-                .filter_map(|id| self.half(self.catalogues.clause(id)?, half)).max(),
+                .filter_map(|id| self.half(self.catalogues.clause(id)?, half))
+                // What those rows leave open is of the clause's own half.
+                .chain((!clause.open.is_empty() && half == side(clause)).then_some(State::Partly))
+                .max(),
             Answer::Facts { .. } => Some(State::Informative),
             // What follows answers the provider's half of a shared clause.
             _ if clause.duty == Side::Both && half == Half::Tenant => None,

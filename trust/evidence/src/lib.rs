@@ -22,6 +22,7 @@ mod facts;
 mod finding;
 mod full;
 mod govern;
+mod installed;
 mod needs;
 mod pieces;
 pub mod posture;
@@ -34,8 +35,8 @@ mod watch;
 mod world;
 
 pub use catalogue::{
-    AREAS, Answer, Catalogue, Catalogues, Clause, Every, Item, Level, MAIN, Modal, OWNERS, Owed, Part,
-    Period, RecordKind, Side, Sort,
+    AREAS, Answer, BYTES, Catalogue, Catalogues, Clause, FLAWS, Flaw, Imported, Item, Level, MAIN,
+    Malformed, Modal, OWNERS, Owed, Part, RecordKind, Side, Sort, Titles, import,
 };
 pub use desk::Held;
 pub use evidence::{Evidence, Setup};
@@ -54,6 +55,7 @@ pub use finding::{
     State, Tally, Verdict, standings,
 };
 pub use govern::{Govern, Registers};
+pub use installed::{Installed, InstalledSpec};
 pub use needs::Needs;
 pub use pieces::{Each, Kept};
 pub use rest::routes;
@@ -72,6 +74,13 @@ pub const RULES: &[Rule] = &[
     // It makes and removes the synthetic tenant and nothing else.
     Rule { action: "evidence:assessment:create", allow: READERS },
     Rule { action: "evidence:assessment:show", allow: READERS },
+    // What is judged by is the security administrator's to choose; what it was is in the journal.
+    Rule { action: "evidence:catalogue:create", allow: &[Who::Duty(Duty::SecurityAdmin)] },
+    Rule { action: "evidence:catalogue:update", allow: &[] },
+    Rule { action: "evidence:catalogue:delete", allow: &[Who::Duty(Duty::SecurityAdmin)] },
+    Rule { action: "evidence:catalogue:show", allow: READERS },
+    Rule { action: "evidence:catalogue:list", allow: READERS },
+    Rule { action: installed::LOAD, allow: &[Who::System] },
     Rule { action: "evidence:clause:list", allow: READERS },
     Rule { action: "evidence:clause:show", allow: READERS },
     Rule { action: "evidence:finding:list", allow: READERS },
@@ -89,6 +98,9 @@ pub const RULES: &[Rule] = &[
 /// Registers the actions.
 pub fn register(registry: &mut Registry) {
     registry
+        .add::<Installed>()
+        .action("evidence:catalogue:create", "catalogue", Verb::Own(installed::create))
+        .action(installed::LOAD, "", Verb::Own(evidence::record))
         .action("evidence:assessment:create", "", Verb::Own(evidence::record))
         .action("evidence:assessment:show", "", Verb::Read)
         .action("evidence:clause:list", "", Verb::Read)

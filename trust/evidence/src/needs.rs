@@ -6,17 +6,19 @@
 //! its finding is as old as the oldest of them. Not by watching what a check touches: one that names
 //! too little is caught by a test, one that is watched is caught by nobody.
 
+use crate::attack;
+
 /// Sorts of facts of a [`crate::World`], as a set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs(u16);
 
 /// The sorts by place, for people.
 const NAMES: [&str; Needs::COUNT] = ["records", "policy", "listeners", "key file", "journal", "hosts",
-    "attacks", "images", "verification"];
+    "doors", "ports", "platform's door", "shelves", "attacks", "images", "verification"];
 
 impl Needs {
     /// How many sorts there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 13;
     /// Records and what is known of secrets: `rows`, `secrets`.
     pub const ROWS: Needs = Needs(1);
     /// What the policy says: `reach`.
@@ -30,13 +32,29 @@ impl Needs {
     /// What is installed on hosts, with the records of the same moment: `hosts`, `left`,
     /// `secrets_left`.
     pub const HOSTS: Needs = Needs(1 << 5);
-    /// Attacks on the synthetic tenant, and what is read with them: `tried`, `asked`, `no_stage`,
-    /// `sights`, `remains`, `answers`, `site`.
-    pub const ATTACKS: Needs = Needs(1 << 6);
+    /// TLS at the listeners and the hosts' door, tried from outside, and what the national algorithms
+    /// answer: `site.doors` without requests, `site.knock`, `answers`, and of `tried` what was tried
+    /// at listeners.
+    pub const DOORS: Needs = Needs(1 << 6);
+    /// Attacks between ports of the synthetic tenant that stand: of `tried` those in
+    /// [`crate::attack::BETWEEN`].
+    pub const PORTS: Needs = Needs(1 << 7);
+    /// Attacks on the platform through such a port: of `tried` those in [`crate::attack::INWARD`].
+    pub const INWARD: Needs = Needs(1 << 8);
+    /// Another project's image, and one that is taken out: of `tried` those in
+    /// [`crate::attack::SHELVES`], `site.taken`.
+    pub const SHELVES: Needs = Needs(1 << 9);
+    /// All other attacks on the synthetic tenant, and what is read with them: the rest of `tried`,
+    /// `asked`, `no_stage`, `sights`, `remains`, the rest of `site`.
+    pub const ATTACKS: Needs = Needs(1 << 10);
     /// Files of images: `images`.
-    pub const IMAGES: Needs = Needs(1 << 7);
+    pub const IMAGES: Needs = Needs(1 << 11);
     /// The journal verified and replayed: its members beside `entries`.
-    pub const PROOF: Needs = Needs(1 << 8);
+    pub const PROOF: Needs = Needs(1 << 12);
+    /// What is done in the synthetic tenant while it stands.
+    pub(crate) const CAMP: Needs = Needs::PORTS.and(Needs::INWARD).and(Needs::SHELVES);
+    /// What carries an assessor's nonce.
+    pub(crate) const NONCE: Needs = Needs::PORTS.and(Needs::INWARD).and(Needs::ATTACKS);
     /// Everything that costs next to nothing.
     pub const QUICK: Needs = Needs(0b1_1111);
     /// What a check reads that does not say: whatever is read at least every half minute.
@@ -55,6 +73,17 @@ impl Needs {
     /// Whether any of those is among these.
     pub const fn meets(self, other: Needs) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// The sort of facts that an attack is, by the name of its check.
+    pub(crate) fn of_attack(check: &str) -> Needs {
+        match check {
+            "tls-damage" => Needs::DOORS,
+            check if attack::BETWEEN.contains(&check) => Needs::PORTS,
+            check if attack::INWARD.contains(&check) => Needs::INWARD,
+            check if attack::SHELVES.contains(&check) => Needs::SHELVES,
+            _ => Needs::ATTACKS,
+        }
     }
 
     /// Whether a check that reads these has to run, now that those were read again.
@@ -91,7 +120,11 @@ mod tests {
         let both = Needs::ROWS.and(Needs::KEY_FILE);
         let hosts = Needs::ROWS.and(Needs::HOSTS);
         let proof = hosts.and(Needs::PROOF).and(Needs::ATTACKS);
+        let door = Needs::HOSTS.and(Needs::DOORS);
         let cases = [
+            (door, Needs::DOORS, true),
+            (door, Needs::HOSTS, false),
+            (Needs::PORTS, Needs::ATTACKS, false),
             (both, Needs::ROWS, true),
             (both, Needs::QUICK, true),
             (both, Needs::JOURNAL, false),

@@ -3,6 +3,7 @@
 use crate::catalogue::{AREAS, Catalogues, Level};
 use crate::evidence::Evidence;
 use crate::finding::{Counts, Half, Standing, State, Tally, Verdict};
+use crate::installed;
 use crate::posture::{self, Mark, Point, What, gaps, is_violation, violations};
 use crate::watch::span;
 use jinyun_base::{Refusal, Refused, Time};
@@ -25,7 +26,7 @@ const VIOLATIONS: &str = "evidence:violation:list";
 const FRESHNESS: &str = "evidence:freshness:show";
 
 /// Decides, and refuses parameters that the operation does not have.
-fn allow(call: &Call<'_>, action: &str, takes: &[&str]) -> Result<(), Failure> {
+pub(crate) fn allow(call: &Call<'_>, action: &str, takes: &[&str]) -> Result<(), Failure> {
     call.cloud.reader.allow(&call.command(action), &Object::default())?;
     let strange = call.query.iter().find(|(name, _)| !takes.contains(&name.as_str()));
     let Some((name, _)) = strange else { return Ok(()) };
@@ -315,6 +316,7 @@ pub fn routes(evidence: Arc<Evidence>) -> Vec<Route> {
             Ok(Reply::ok(json!({ "freshness": evidence.watch().freshness() })))
         }),
     ];
+    routes.extend(installed::routes(&evidence));
     let runs = evidence.clone();
     routes.push(Route::new("POST", "/v1/assessments", CREATE, move |call: &Call<'_>| {
         let whole = runs.run(call.command(CREATE))?;

@@ -8,10 +8,10 @@
 //! (a group, an image) goes when the stage is struck.
 
 use crate::attack::more::{self, Targets, ZONE_TCP};
-use crate::attack::{Attempt, Outcome, Prober, Tried};
+use crate::attack::{Attempt, INWARD, Judged, Outcome, Posts, Prober, Tried, judge};
 use crate::evidence::Setup;
 use crate::facts::{doors, site};
-use crate::stage::Stage;
+use crate::stage::{Built, Stage};
 use crate::world::World;
 use jinyun_base::{Fault, Id, Refused};
 use jinyun_compute::Hosts;
@@ -19,7 +19,7 @@ use jinyun_engine::{Answer, Command, Failure, Job};
 use jinyun_image::Files;
 use jinyun_network::Port;
 use jinyun_policy::{Actor, ActorKind, Duty, PROVIDER, Role, Scope};
-use jinyun_rest::{Body, Call, Cloud, Reply, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Reply, Route};
 use jinyun_wire::{Answer as Said, Ask, HostWant};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -59,25 +59,57 @@ pub struct Taken {
     pub same: Result<u64, String>,
 }
 
-/// Carries everything out on a stage that stands. Probes carry `payload`.
-pub(crate) fn attack(setup: &Setup, stage: &Stage, tag: &str, payload: &str, world: &mut World) {
+/// What a guest of a host has no business with.
+fn targets(setup: &Setup, host: &str) -> Targets {
+    let listeners = [setup.tenants, setup.management].into_iter().filter_map(|at| match at {
+        SocketAddr::V4(at) => Some(at),
+        SocketAddr::V6(_) => None,
+    });
+    Targets {
+        listeners: listeners.collect(),
+        host: site::survey(&setup.ask, host).and_then(|survey| survey.addresses),
+    }
+}
+
+/// Attacks the platform through a port on this host. Changes nothing and leaves no entry.
+pub(crate) fn inward(setup: &Setup, prober: &Prober<'_>, posts: &Posts, host: &str) -> Vec<Tried> {
+    let attempts = more::guest_to_platform(prober, posts, &targets(setup, host));
+    INWARD.iter().map(|&check| Tried { check, attempts: attempts.clone() }).collect()
+}
+
+/// Tries another project's image on what stands of a stage, and takes one out of it.
+pub(crate) fn shelves(setup: &Setup, built: &Built, tag: &str, kept: &mut Option<String>,
+    world: &mut World) {
+    // There is no volume, and no image asks for one.
+    let stage = built.stage(Id::new(""));
+    let (cloud, hosts, images_of) = (&setup.cloud, &setup.hosts, setup.site.images.as_ref());
+    let rooms = Rooms { cloud, hosts, stage: &stage, tag, images: images_of };
+    let (attempts, taken) = match images_of {
+        Some(files) => images(&rooms, files, kept),
+        None => without_files(),
+    };
+    world.tried.push(Tried { check: "foreign-image", attempts });
+    world.site.taken = taken;
+}
+
+fn without_files() -> (Vec<Attempt>, Result<Vec<Taken>, String>) {
+    let why = "the files of images are not at hand".to_string();
+    (vec![untried("another project's image", why.clone())], Err(why))
+}
+
+/// Carries out what changes something, on a stage that stands. Probes carry `payload`.
+/// Images are left out if they are tried again and again elsewhere.
+pub(crate) fn attack(setup: &Setup, stage: &Stage, tag: &str, payload: &str, all: bool,
+    world: &mut World) {
     let ask = |ask: Ask| match (setup.ask)(&stage.host, ask) {
         Ok(said) => said,
         Err(failure) => Said::Failed { why: failure.to_string() },
     };
     let prober = Prober::new(&ask, format!("{payload}-r"));
-    let listeners = [setup.tenants, setup.management].into_iter().filter_map(|at| match at {
-        SocketAddr::V4(at) => Some(at),
-        SocketAddr::V6(_) => None,
-    });
-    let targets = Targets {
-        listeners: listeners.collect(),
-        host: site::survey(&setup.ask, &stage.host).and_then(|survey| survey.addresses),
-    };
     let tag = format!("{tag}-r");
-    let images = setup.site.images.as_ref();
+    let images = setup.site.images.as_ref().filter(|_| all);
     let rooms = Rooms { cloud: &setup.cloud, hosts: &setup.hosts, stage, tag: &tag, images };
-    let (tried, taken) = try_rooms(&rooms, &prober, &targets);
+    let (tried, taken) = turns(&rooms, &prober);
     world.tried.extend(tried);
     world.site.taken = taken;
 }
@@ -91,14 +123,30 @@ pub(crate) fn look(setup: &Setup, world: &mut World) {
     world.tried.push(doors::as_attack(&world.site.doors));
 }
 
+/// Looks again at TLS at the listeners from outside and at the hosts' door: what leaves no entry.
+pub(crate) fn knock(setup: &Setup, world: &mut World) {
+    let listeners = [("tenants", setup.tenants), ("management", setup.management)];
+    world.site = site::often(&setup.site, &listeners, &setup.ca);
+    world.tried.push(doors::as_attack(&world.site.doors));
+}
+
 /// Carries everything out.
 pub fn try_rooms(rooms: &Rooms<'_>, prober: &Prober<'_>, targets: &Targets)
     -> (Vec<Tried>, Result<Vec<Taken>, String>) {
     let at = &rooms.stage.posts;
     let mut tried: Vec<Tried> = more::MORE.iter()
         .map(|&(check, attack)| Tried { check, attempts: attack(prober, at) }).collect();
+    let attempts = more::guest_to_platform(prober, at, targets);
+    tried.push(Tried { check: "guest-to-platform", attempts });
+    let (others, taken) = turns(rooms, prober);
+    tried.extend(others);
+    (tried, taken)
+}
+
+/// What changes something: zones, a port that is cut, a limit, images.
+fn turns(rooms: &Rooms<'_>, prober: &Prober<'_>) -> (Vec<Tried>, Result<Vec<Taken>, String>) {
+    let (at, mut tried) = (&rooms.stage.posts, Vec::new());
     let mut add = |check, attempts| tried.push(Tried { check, attempts });
-    add("guest-to-platform", more::guest_to_platform(prober, at, targets));
     let mut zone = Zone::default();
     let mut join = |member| zone.turn(rooms, member);
     add("group-zones", more::group_zones(prober, at, &mut join));
@@ -106,11 +154,8 @@ pub fn try_rooms(rooms: &Rooms<'_>, prober: &Prober<'_>, targets: &Targets)
     add("port-cut", more::port_cut(prober, at, &mut up));
     add("limits-hold", limits(rooms, 0));
     let (images, taken) = match rooms.images {
-        Some(files) => images(rooms, files),
-        None => {
-            let why = "the files of images are not at hand".to_string();
-            (vec![untried("another project's image", why.clone())], Err(why))
-        }
+        Some(files) => images(rooms, files, &mut None),
+        None => without_files(),
     };
     add("foreign-image", images);
     (tried, taken)
@@ -305,6 +350,7 @@ impl Service<'_> {
         let input = data.map(|data| Box::new(Cursor::new(data)) as Box<dyn Read + Send>);
         let call = Call {
             via: Default::default(),
+            door: Door::Management,
             cloud: self.rooms.cloud,
             actor: &actor,
             path: vec![("id", id.into())],
@@ -327,14 +373,15 @@ const ONE: &str = "/v2/images/{id}";
 const FILE: &str = "/v2/images/{id}/file";
 
 /// Another project's image: looked at, fetched, replaced, deleted. And fetched by its own project, with
-/// the bytes that were put in.
-fn images(rooms: &Rooms<'_>, files: &Arc<Files>)
+/// the bytes that were put in. The image is put in unless it is there from the last time; it stays if
+/// everything is as it should be.
+fn images(rooms: &Rooms<'_>, files: &Arc<Files>, kept: &mut Option<String>)
     -> (Vec<Attempt>, Result<Vec<Taken>, String>) {
     let service = Service { rooms, routes: jinyun_image::routes(Arc::clone(files)) };
     let (mine, theirs) = (&rooms.stage.ground.mine, &rooms.stage.ground.theirs);
     // Not all alike, and begins with what no format does.
     let data: Vec<u8> = (0..IMAGE).map(|n| (n % 251) as u8).collect();
-    let id = match put(&service, theirs, &data) {
+    let id = match kept.take().map_or_else(|| put(&service, theirs, &data), Ok) {
         Ok(id) => id,
         Err(why) => return (vec![untried("another project's image", why.clone())], Err(why)),
     };
@@ -359,6 +406,9 @@ fn images(rooms: &Rooms<'_>, files: &Arc<Files>)
         ask("another project deletes the image", true, mine, "DELETE", ONE),
     ];
     let taken = Taken { what: "an image".into(), same: fetch(&service, theirs, &id, &data) };
+    if taken.same.is_ok() && matches!(judge(&tried), Judged::Held(_)) {
+        *kept = Some(id);
+    }
     (tried, Ok(vec![taken]))
 }
 

@@ -1,6 +1,6 @@
 //! Where facts come from: this instance. Whoever watches knows a [`Source`] and nothing of the cloud.
 
-use crate::attack::{ATTACKS, Prober, Tried};
+use crate::attack::{BETWEEN, INWARD, Posts, SHELVES, Prober, Tried, between, untried};
 use crate::commands::try_commands;
 use crate::evidence::{Setup, keep, read_json};
 use crate::facts::follow::{Changed, Follower};
@@ -11,7 +11,7 @@ use crate::govern::{Govern, Registers};
 use crate::needs::Needs;
 use crate::pieces::Kept;
 use crate::rooms;
-use crate::stage::{self, Stage};
+use crate::stage::{self, Built, Stage};
 use crate::trials::{Inside, Scene, Sights, try_people};
 use crate::world::{World, reach};
 use jinyun_base::{Fault, Time};
@@ -39,6 +39,8 @@ pub struct Read {
     pub nonce: Option<String>,
     /// What went wrong beside.
     pub troubles: Vec<String>,
+    /// So many microseconds went by in waiting, at no cost.
+    pub waited: i64,
 }
 
 /// Where facts come from.
@@ -79,26 +81,42 @@ pub(crate) struct Real {
     pub setup: Setup,
     inside: Inside,
     pub dir: PathBuf,
-    /// Whoever holds it may set the stage.
+    /// Whoever holds it may carry all attacks out. Taken before `camp`.
     pub turn: Mutex<()>,
-    standing: AtomicBool,
+    /// What stands of the stage. Whoever holds it may build, change and strike it.
+    camp: Mutex<Option<Camp>>,
+    /// The stage is being built, changed or struck.
+    changing: AtomicBool,
     follower: Mutex<Follower>,
     proof: Mutex<Option<Proof>>,
     shelf: Mutex<Shelf>,
     pub govern: OnceLock<Govern>,
 }
 
-/// The stage stands as long as this does.
-struct Standing<'a>(&'a AtomicBool);
+/// What stands of the stage between attacks that change it.
+#[derive(Clone)]
+struct Camp {
+    built: Built,
+    /// Since when there are entries about it.
+    began: Time,
+    /// An image that was put into it.
+    image: Option<String>,
+}
 
-impl<'a> Standing<'a> {
-    fn up(flag: &'a AtomicBool) -> Standing<'a> {
+/// So long it stands at most, whatever became of whoever should have struck it.
+const STANDS: i64 = 30 * 60 * Time::SECOND;
+
+/// The stage changes as long as this lives.
+struct Changing<'a>(&'a AtomicBool);
+
+impl<'a> Changing<'a> {
+    fn begin(flag: &'a AtomicBool) -> Changing<'a> {
         flag.store(true, Ordering::SeqCst);
-        Standing(flag)
+        Changing(flag)
     }
 }
 
-impl Drop for Standing<'_> {
+impl Drop for Changing<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::SeqCst);
     }
@@ -111,7 +129,8 @@ impl Real {
             setup,
             dir,
             turn: Mutex::default(),
-            standing: AtomicBool::new(false),
+            camp: Mutex::default(),
+            changing: AtomicBool::new(false),
             follower: Mutex::default(),
             proof: Mutex::default(),
             shelf: Mutex::default(),
@@ -139,24 +158,60 @@ impl Real {
         Ok(self.setup.cloud.handle.run(Job::Command(Box::new(command)))?.entry)
     }
 
-    /// Sets the stage, attacks, looks at hosts, strikes it, looks at what is left. Whoever calls has
-    /// the turn. Returns the number of entries that were there before the last look.
-    pub fn attack(&self, nonce: Option<&str>, world: &mut World, troubles: &mut Vec<String>)
-        -> Result<u64, Failure> {
+    /// Begins the ids of a run's requests: unlike that of any other, since the clock does not stand
+    /// still between two.
+    fn tag(&self) -> String {
+        format!("evidence-{}", self.now().0)
+    }
+
+    /// What stands of the stage; it is built where it does not stand, or stood for too long.
+    fn camp(&self, kept: &mut Option<Camp>, tag: &str) -> Result<Camp, Failure> {
+        // People live by the clock of the service that they sign in to.
+        let (setup, began) = (&self.setup, self.setup.identity.now());
+        let alive = hosts::alive(&setup.hosts);
+        if alive.is_empty() {
+            return Err(Fault::new("no host is connected").into());
+        }
+        if let Some(camp) = kept.clone()
+            && alive.contains(&camp.built.host)
+            && began.0.saturating_sub(camp.began.0) < STANDS
+            && stage::stands(&setup.cloud, &camp.built)?
+        {
+            return Ok(camp);
+        }
+        *kept = None;
+        let _changing = Changing::begin(&self.changing);
+        let camp = Camp { built: stage::raise(&setup.cloud, tag)?, began, image: None };
+        *kept = Some(camp.clone());
+        Ok(camp)
+    }
+
+    /// Takes the stage away, whoever built it.
+    pub fn tidy(&self, tag: &str) -> Result<(), Failure> {
+        let mut kept = lock(&self.camp);
+        *kept = None;
+        let _changing = Changing::begin(&self.changing);
+        stage::clear(&self.setup.cloud, tag)
+    }
+
+    /// The whole stage, and since when there are entries about it.
+    fn stage(&self, tag: &str) -> Result<(Stage, Time), Failure> {
+        let mut kept = lock(&self.camp);
+        let camp = self.camp(&mut kept, tag)?;
+        Ok((stage::furnish(&self.setup.cloud, tag, &camp.built)?, camp.began))
+    }
+
+    /// Completes the stage, attacks, looks at hosts, strikes it, looks at what is left. Whoever calls
+    /// has the turn. What is tried again and again is only tried here if somebody waits for it.
+    /// Returns the number of entries that were there before the last look.
+    pub fn attack(&self, nonce: Option<&str>, all: bool, world: &mut World,
+        troubles: &mut Vec<String>) -> Result<u64, Failure> {
         let setup = &self.setup;
         let cloud = &*setup.cloud;
-        // Unlike that of any other run: the clock does not stand still between two.
-        let tag = format!("evidence-{}", self.now().0);
-        // People live by the clock of the service that they sign in to.
-        let began = setup.identity.now();
-        let _standing = Standing::up(&self.standing);
-        let stage = if hosts::alive(&setup.hosts).is_empty() {
-            Err(Fault::new("no host is connected").into())
-        } else {
-            stage::set(cloud, &tag)
-        };
+        let tag = self.tag();
+        let stage = self.stage(&tag);
         match &stage {
-            Ok(stage) => {
+            Ok((stage, began)) => {
                 (world.tried, world.asked) = try_commands(cloud, &stage.ground, &tag);
                 let (tried, sights) = try_people(&Scene {
                     api: &self.inside,
@@ -166,13 +221,10 @@ impl Real {
                     clock: &|| setup.identity.now(),
                     keys: &setup.keys,
                     kms: setup.kms.clone(),
-                    began,
+                    began: *began,
                 });
                 world.tried.extend(tried);
                 world.sights = sights;
-                let payload = nonce.map_or(tag.clone(), |nonce| format!("{tag}-{nonce}"));
-                world.tried.extend(self.probe(stage, &payload));
-                rooms::attack(setup, stage, &tag, &payload, world);
                 world.no_stage = String::new();
             }
             Err(failure) => {
@@ -181,10 +233,23 @@ impl Real {
                 troubles.push(world.no_stage.clone());
             }
         }
+        // People change nothing on hosts, so until here others could look and probe.
+        let mut camp = lock(&self.camp);
+        let _changing = Changing::begin(&self.changing);
+        if let Ok((stage, _)) = &stage {
+            let payload = payload(&tag, nonce);
+            if all {
+                for facts in [Needs::PORTS, Needs::INWARD] {
+                    world.tried.extend(self.probe(facts, &stage.posts, &stage.host, &payload));
+                }
+            }
+            rooms::attack(setup, stage, &tag, &payload, all, world);
+        }
         rooms::look(setup, world);
         let seen = hosts::read(cloud, &setup.hosts, &setup.ask);
         let had = remains::before(cloud);
         let struck = stage::clear(cloud, &tag);
+        *camp = None;
         let left = had.and_then(|had| remains::after(cloud, had));
         world.remains = left.map_err(|fault| fault.to_string());
         world.answers = crypto::read(cloud, &setup.keys).map_err(|fault| fault.to_string());
@@ -199,16 +264,58 @@ impl Real {
         Ok(upto)
     }
 
-    /// Attacks through ports. On a simulated host there is nothing to attack.
-    fn probe(&self, stage: &Stage, payload: &str) -> Vec<Tried> {
-        let ask = |ask: Ask| match (self.setup.ask)(&stage.host, ask) {
+    /// Attacks through ports that stand. On a simulated host there is nothing to attack.
+    fn probe(&self, facts: Needs, posts: &Posts, host: &str, payload: &str) -> Vec<Tried> {
+        let ask = |ask: Ask| match (self.setup.ask)(host, ask) {
             Ok(answer) => answer,
             Err(failure) => Answer::Failed { why: failure.to_string() },
         };
-        let prober = Prober::new(&ask, payload);
-        ATTACKS.iter().map(|&(check, attack)| {
-            Tried { check, attempts: attack(&prober, &stage.posts) }
-        }).collect()
+        match facts.has(Needs::INWARD) {
+            true => {
+                let prober = Prober::new(&ask, format!("{payload}-i"));
+                rooms::inward(&self.setup, &prober, posts, host)
+            }
+            false => between(&Prober::new(&ask, payload), posts),
+        }
+    }
+
+    /// Attacks through ports that stand, if nobody is changing them just now.
+    fn probed(&self, facts: Needs, world: &mut World) -> Read {
+        let Some(mut kept) = free(&self.camp) else { return Read::default() };
+        let (nonce, tag) = (self.registers().nonce(), self.tag());
+        let mut troubles = Vec::new();
+        match self.camp(&mut kept, &tag) {
+            Ok(Camp { built, mut image, .. }) if facts.has(Needs::SHELVES) => {
+                rooms::shelves(&self.setup, &built, &tag, &mut image, world);
+                if let Some(camp) = kept.as_mut() {
+                    camp.image = image;
+                }
+            }
+            Ok(Camp { built, .. }) => {
+                let payload = payload(&tag, nonce.as_deref());
+                world.tried = self.probe(facts, &built.posts, &built.host, &payload);
+            }
+            Err(failure) => {
+                let why = format!("there is no synthetic tenant ({failure})");
+                let checks = match facts {
+                    Needs::INWARD => INWARD,
+                    Needs::SHELVES => SHELVES,
+                    _ => BETWEEN,
+                };
+                world.tried = untried(checks, &why);
+                world.site.taken = Err(why.clone());
+                troubles.push(why);
+            }
+        }
+        Read { done: true, nonce, troubles, ..Read::default() }
+    }
+
+    /// Tries the listeners and the hosts' door, and puts the national algorithms' examples.
+    fn knocked(&self, world: &mut World) -> Read {
+        let Setup { cloud, keys, .. } = &self.setup;
+        rooms::knock(&self.setup, world);
+        world.answers = crypto::read(cloud, keys).map_err(|fault| fault.to_string());
+        Read { done: true, ..Read::default() }
     }
 
     /// Reads what costs next to nothing and is not in the store.
@@ -261,7 +368,7 @@ impl Real {
     fn attacked(&self, world: &mut World) -> Result<Read, Fault> {
         let Some(_turn) = self.turn() else { return Ok(Read::default()) };
         let (nonce, mut troubles) = (self.registers().nonce(), Vec::new());
-        let upto = self.attack(nonce.as_deref(), world, &mut troubles)
+        let upto = self.attack(nonce.as_deref(), false, world, &mut troubles)
             .map_err(|failure| Fault::new(failure.to_string()))?;
         Ok(Read { done: true, upto: Some(upto), nonce, troubles, ..Read::default() })
     }
@@ -279,11 +386,15 @@ impl Real {
     fn proof(&self, world: &mut World) -> Result<Read, Fault> {
         let Setup { cloud, keys, instance, .. } = &self.setup;
         let path = self.checkpoint();
+        // It comes within a second or two, and is asked for often.
+        let began = self.now();
+        journal::signed(cloud)?;
+        let waited = self.now().0 - began.0;
         let mut proof = lock(&self.proof);
         let proof = proof.get_or_insert_with(|| Proof::begin(notes(&path)));
         let around = Around { cloud, keys, instance, dir: &self.dir };
         let Step { journal, more, whole } = proof.step(&around, self.now())?;
-        let Some(journal) = journal else { return Ok(Read { more, ..Read::default() }) };
+        let Some(journal) = journal else { return Ok(Read { more, waited, ..Read::default() }) };
         if journal.problems.is_empty() {
             keep(&path, &json!(proof.notes()))?;
         }
@@ -291,8 +402,13 @@ impl Real {
         let remark = whole.map_or(String::new(), |at| {
             format!("all of it from the beginning since {}, the newest as it came", Time(at).seconds())
         });
-        Ok(Read { done: true, more, remark, ..Read::default() })
+        Ok(Read { done: true, more, remark, waited, ..Read::default() })
     }
+}
+
+/// What probes carry.
+fn payload(tag: &str, nonce: Option<&str>) -> String {
+    nonce.map_or_else(|| tag.to_string(), |nonce| format!("{tag}-{nonce}"))
 }
 
 /// Notes that were kept; none if the file is not there or is damaged.
@@ -318,8 +434,8 @@ impl Source for Real {
 
     fn hosts(&self, anyway: bool, world: &mut World) -> Result<bool, Fault> {
         let Setup { cloud, hosts, ask, .. } = &self.setup;
-        // Who sets the stage looks too.
-        let busy = || self.standing.load(Ordering::SeqCst);
+        // Who strikes the stage looks too.
+        let busy = || self.changing.load(Ordering::SeqCst);
         if busy() {
             return Ok(false);
         }
@@ -332,6 +448,12 @@ impl Source for Real {
     fn read(&self, facts: Needs, world: &mut World) -> Result<Read, Fault> {
         if facts.has(Needs::ATTACKS) {
             return self.attacked(world);
+        }
+        if facts.meets(Needs::CAMP) {
+            return Ok(self.probed(facts, world));
+        }
+        if facts.has(Needs::DOORS) {
+            return Ok(self.knocked(world));
         }
         if facts.has(Needs::IMAGES) {
             return self.shelf(world);

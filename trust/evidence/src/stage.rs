@@ -12,6 +12,11 @@
 //! ```
 //! Each strike does what can be done now and says what it waits for, so one that was interrupted is
 //! ended by the next.
+//!
+//! Between two strikes all but the volume stands ([`Built`]): attacks from port to port leave no
+//! entry, so they can be made every half minute, and building costs more entries than all that is
+//! tried. Its id never changes and its ranges are nobody's, so whoever finds it may take it away: a
+//! process does so when it begins, and the next attacks do.
 
 use crate::attack::{OPEN_TCP, OPEN_UDP, Posts, Seat};
 use crate::trials;
@@ -61,6 +66,18 @@ pub struct Ground {
     pub volume: Id,
     /// The record of a server of theirs, which never runs.
     pub server: Id,
+}
+
+/// The part of a stage that may stand for a while, because it holds nothing of a host's but ports:
+/// no disk, so that nobody who takes a host out of service has to wait for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// For probes.
+    pub posts: Posts,
+    /// The host that has the posts.
+    pub host: String,
+    network: Id,
+    server: Id,
 }
 
 /// A stage that stands.
@@ -129,7 +146,7 @@ pub(crate) fn build(ctx: &mut Ctx<'_>, _: &Command) -> Result<Value, Failure> {
     let at = Place { domain: domain.clone(), project: none, id: domain.clone() };
     ctx.create_at::<Domain>(at, DomainSpec {
         name: NAME.into(),
-        description: "The platform attacks itself here; gone after each assessment".into(),
+        description: "The platform attacks itself here; made anew every few minutes".into(),
         enabled: true,
         tokens_since: 0,
     })?;
@@ -247,12 +264,17 @@ fn ports(view: &mut View<'_>) -> Result<Vec<Have<Port>>, Fault> {
 
 /// Builds the stage and waits until hosts have it. Whatever an earlier assessment left goes first.
 pub fn set(cloud: &Cloud, tag: &str) -> Result<Stage, Failure> {
+    furnish(cloud, tag, &raise(cloud, tag)?)
+}
+
+/// Builds all but the volume and waits until hosts have it. Whatever was left goes first.
+pub(crate) fn raise(cloud: &Cloud, tag: &str) -> Result<Built, Failure> {
     clear(cloud, tag)?;
     let built = run(cloud, "evidence:stage:build", tag)?;
     let posts: Posts = made(built.get("posts").cloned().unwrap_or_default())?;
     let network: Id = made(built.get("network").cloned().unwrap_or_default())?;
     let server: Id = made(built.get("server").cloned().unwrap_or_default())?;
-    let [mine, theirs] = PROJECTS.map(|(id, _)| Id::new(id));
+    let theirs = Id::new(PROJECTS[1].0);
     let up = wait(cloud, |view| {
         let keys = view.has_secret("project", &theirs, "kek")?;
         Ok(keys && ports(view)?.iter().all(|p| p.phase == "ACTIVE" && p.settled()))
@@ -261,6 +283,24 @@ pub fn set(cloud: &Cloud, tag: &str) -> Result<Stage, Failure> {
         let say = "the ports of the synthetic tenant did not come up: is a host connected?";
         return Err(Fault::new(say).into());
     }
+    let found = cloud.reader.view(ports)?;
+    let host = found.first().map(|p| p.spec.host.clone()).unwrap_or_default();
+    Ok(Built { posts, host, network, server })
+}
+
+/// Whether what was built is still there: all of its ports, on their host.
+pub(crate) fn stands(cloud: &Cloud, built: &Built) -> Result<bool, Fault> {
+    let Posts { sender, receiver, mute, other, other_mate, foreign, foreign_mate } = &built.posts;
+    let seats = [sender, receiver, mute, other, other_mate, foreign, foreign_mate];
+    let there = cloud.reader.view(ports)?;
+    Ok(seats.iter().all(|seat| {
+        there.iter().any(|port| port.id.as_str() == seat.id && port.spec.host == built.host)
+    }))
+}
+
+/// Adds the volume to what stands, and waits until its host has made it.
+pub(crate) fn furnish(cloud: &Cloud, tag: &str, built: &Built) -> Result<Stage, Failure> {
+    let theirs = Id::new(PROJECTS[1].0);
     let command = Command::new("volume:volume:create", Actor::system("evidence"), tag)
         .with(json!({ "name": "evidence", "gib": 1 }))
         .at(&DOMAIN.into(), &theirs);
@@ -272,10 +312,17 @@ pub fn set(cloud: &Cloud, tag: &str) -> Result<Stage, Failure> {
     if !there {
         return Err(Fault::new("the volume of the synthetic tenant was not made").into());
     }
-    let found = cloud.reader.view(ports)?;
-    let host = found.first().map(|p| p.spec.host.clone()).unwrap_or_default();
-    let ground = Ground { domain: DOMAIN.into(), mine, theirs, network, volume, server };
-    Ok(Stage { posts, ground, host })
+    Ok(built.stage(volume))
+}
+
+impl Built {
+    /// The whole stage, with its volume.
+    pub(crate) fn stage(&self, volume: Id) -> Stage {
+        let Built { posts, host, network, server } = self.clone();
+        let [mine, theirs] = PROJECTS.map(|(id, _)| Id::new(id));
+        let ground = Ground { domain: DOMAIN.into(), mine, theirs, network, volume, server };
+        Stage { posts, ground, host }
+    }
 }
 
 /// Takes everything away and waits until it is gone.

@@ -6,9 +6,15 @@
 //! ```text
 //!   a commit    records, entries       at once, but not within five seconds of the last time
 //!   30 s        the same anew, policy, listeners, key file; hosts, and when one of them changes
-//!   5 min       journal verified and replayed as it grew, images: in slices, on a second thread
-//!   10 min      attacks on the synthetic tenant, on that thread too
+//!   30 s        on a second thread: journal verified and replayed as it grew, images, the listeners
+//!               tried from outside, attacks from port to port: all that leaves few entries or none
+//!   10 min      on a third: attacks on the synthetic tenant that change something
 //! ```
+//! What leaves hardly an entry can be looked at often; an attack by commands and sign-ins is entries and
+//! hashes of passwords, two hundred and some of the one and a few seconds of the others, so all of
+//! those together come as often as they must. Each thread has what may keep it waiting to itself:
+//! an attack that hangs makes its own clauses old and no others.
+//!
 //! A look that takes long comes less often: looking takes a fiftieth of the time at most. Whenever a
 //! verdict or a clause's state is other than the journal says, that is an entry; which ones are due
 //! follows from the journal alone, so whoever is killed in between goes on where the entries end.
@@ -26,7 +32,7 @@ use crate::posture::{
     CLAUSE, ClauseChange, FINDING, FindingChange, Mark, Point, Posture, SEAL, SEAL_EVERY, Seal, What,
     gaps, key,
 };
-use crate::source::{Source, free, lock};
+use crate::source::{Read, Source, free, lock};
 use crate::world::World;
 use jinyun_base::{Fault, Time};
 use jinyun_engine::Failure;
@@ -43,14 +49,23 @@ const MINUTE: i64 = 60 * SECOND;
 const CHANGE: i64 = 5 * SECOND;
 /// How often everything quick is read, and hosts.
 const BEAT: i64 = 30 * SECOND;
+/// So long after one round of what leaves hardly an entry began begins the next; up to [`WAVER`] more.
+const ROUNDS: [(Needs, &str, i64); 4] = [
+    (Needs::DOORS, "doors", 35 * SECOND),
+    (Needs::PORTS, "ports", 25 * SECOND),
+    (Needs::INWARD, "platform's door", 25 * SECOND),
+    (Needs::SHELVES, "shelves", 40 * SECOND),
+];
+const WAVER: i64 = 5 * SECOND;
+/// The least pause between two rounds.
+const BREATH: i64 = 2 * SECOND;
 /// How soon again after hosts were changing, somebody else attacked, or there is more.
 const SOON: i64 = 5 * SECOND;
 /// So long a host may be changing before it is looked at anyway.
 const PATIENCE: i64 = 5 * MINUTE;
-/// How often the journal and images are gone through.
-const HEAVY: i64 = 5 * MINUTE;
-/// The least time between two attacks; up to two minutes more.
+/// The least time between two attacks that change something; up to so much more.
 const ATTACK: i64 = 9 * MINUTE;
+const LATER: i64 = 2 * MINUTE;
 /// No pause is longer.
 const LATEST: i64 = 12 * MINUTE;
 /// A look takes one of so many parts of the time.
@@ -110,7 +125,7 @@ struct When {
 struct Toil {
     proof: i64,
     images: i64,
-    attacks: i64,
+    rounds: [i64; ROUNDS.len()],
 }
 
 /// What the journal says.
@@ -136,6 +151,10 @@ pub struct Watch {
     told: Mutex<Told>,
     when: Mutex<When>,
     toil: Mutex<Toil>,
+    /// When attacks are due on the third thread.
+    raid: Mutex<i64>,
+    /// What is being read, and since when.
+    busy: Mutex<BTreeMap<&'static str, i64>>,
 }
 
 /// The pause after something that took so long.
@@ -152,9 +171,10 @@ fn capped(text: &str) -> String {
     text.chars().take(SENTENCE).collect()
 }
 
-/// Up to two minutes, by the last digits of a clock that has a million a second.
-fn jitter(now: Time) -> i64 {
-    now.0.wrapping_mul(0x5851_f42d_4c95_7f2d).rem_euclid(2 * MINUTE)
+/// Up to so much, by the last digits of a clock that has a million a second: who knows when an attack
+/// comes can behave meanwhile.
+fn jitter(now: Time, most: i64) -> i64 {
+    now.0.wrapping_mul(0x5851_f42d_4c95_7f2d).rem_euclid(most)
 }
 
 /// How everything stands by findings and registers.
@@ -199,7 +219,7 @@ impl Watch {
         let toil = Toil {
             proof: now.0 + 10 * SECOND,
             images: now.0 + 20 * SECOND,
-            attacks: now.0 + 45 * SECOND,
+            rounds: [15, 25, 30, 35].map(|seconds| now.0 + seconds * SECOND),
         };
         let when = When { hosts_good: now.0, hosts: now.0 + SOON, ..When::default() };
         Watch {
@@ -208,6 +228,8 @@ impl Watch {
             told: Mutex::new(told),
             when: Mutex::new(when),
             toil: Mutex::new(toil),
+            raid: Mutex::new(now.0 + 45 * SECOND),
+            busy: Mutex::default(),
             parts,
         }
     }
@@ -335,41 +357,74 @@ impl Watch {
         let mut due = lock(&self.toil);
         let now = self.now();
         if now.0 >= due.proof {
-            let more = self.heavy(Needs::PROOF, "verification");
-            due.proof = self.after(now, more, 4);
+            let read = self.heavy(Needs::PROOF, "verification").unwrap_or_default();
+            due.proof = self.after(now, &read, 4);
         }
         let now = self.now();
         if now.0 >= due.images {
-            let more = self.heavy(Needs::IMAGES, "images");
-            due.images = self.after(now, more, 9);
+            let read = self.heavy(Needs::IMAGES, "images").unwrap_or_default();
+            due.images = self.after(now, &read, 9);
         }
-        let now = self.now();
-        if now.0 >= due.attacks {
-            due.attacks = self.now().0 + if self.attack() { ATTACK + jitter(now) } else { SOON };
+        for (due, (facts, what, pause)) in due.rounds.iter_mut().zip(ROUNDS) {
+            let now = self.now();
+            if now.0 >= *due {
+                // Not if somebody changes the stage just then: soon again.
+                let pause = self.heavy(facts, what).map_or(SOON, |_| pause + jitter(now, WAVER));
+                *due = (now.0 + pause).max(self.now().0 + BREATH);
+            }
         }
         self.report(false);
-        wait(due.proof.min(due.images).min(due.attacks) - self.now().0)
+        let next = due.rounds.iter().fold(due.proof.min(due.images), |next, due| next.min(*due));
+        wait(next - self.now().0)
+    }
+
+    /// Attacks that change something, if they are due: on a third thread. Returns how long none are
+    /// due then.
+    pub fn raid(&self) -> Duration {
+        let mut due = lock(&self.raid);
+        let now = self.now();
+        if now.0 >= *due {
+            *due = now.0 + if self.attack() { ATTACK + jitter(now, LATER) } else { SOON };
+        }
+        self.report(false);
+        wait(*due - self.now().0)
     }
 
     /// When heavy work goes on: if there is more, after some times as long as this took.
-    fn after(&self, began: Time, more: bool, times: i64) -> i64 {
+    fn after(&self, began: Time, read: &Read, times: i64) -> i64 {
         let now = self.now().0;
-        let took = now - began.0;
-        match more {
+        let took = (now - began.0 - read.waited).max(0);
+        match read.more {
             true => now + took.saturating_mul(times).clamp(SECOND / 5, MINUTE),
-            false => now + rest(HEAVY, took),
+            false => now + rest(BEAT, took),
         }
     }
 
-    /// Goes through the journal or images. Whether there is more to do.
-    fn heavy(&self, facts: Needs, what: &'static str) -> bool {
+    /// Reads something, on record as long as that lasts.
+    fn reading(&self, facts: Needs, what: &'static str, seen: &mut World) -> Option<Read> {
+        lock(&self.busy).insert(what, self.now().0);
+        let came = self.parts.source.read(facts, seen);
+        lock(&self.busy).remove(what);
+        let read = self.tried(what, came)?;
+        if !read.troubles.is_empty() {
+            lock(&self.board).troubles.insert(what, capped(&read.troubles.join("; ")));
+        }
+        Some(read)
+    }
+
+    /// Goes through the journal or images, or a round of attacks that are made often. Nothing comes
+    /// back if it was somebody else's turn.
+    fn heavy(&self, facts: Needs, what: &'static str) -> Option<Read> {
         let (mut seen, began) = (World::default(), self.now());
-        let Some(read) = self.tried(what, self.parts.source.read(facts, &mut seen)) else {
-            return false;
+        let Some(read) = self.reading(facts, what, &mut seen) else {
+            return Some(Read::default());
         };
         if read.done {
             let mut desk = lock(&self.desk);
             let now = self.now();
+            if facts.meets(Needs::NONCE) {
+                desk.nonce = read.nonce.clone();
+            }
             desk.fresh(facts, began, &read.remark);
             self.put(if facts == Needs::PROOF {
                 desk.judge_proof(self.parts.checks, seen.journal, now)
@@ -378,19 +433,15 @@ impl Watch {
                 desk.judge(self.parts.checks, facts, None, now)
             });
         }
-        read.more
+        (read.done || read.more).then_some(read)
     }
 
     /// Attacks. Whether it was this one's turn.
     fn attack(&self) -> bool {
         let (mut seen, began) = (World::default(), self.now());
-        let read = self.parts.source.read(Needs::ATTACKS, &mut seen);
-        let Some(read) = self.tried("attacks", read) else { return true };
+        let Some(read) = self.reading(Needs::ATTACKS, "attacks", &mut seen) else { return true };
         if !read.done {
             return false;
-        }
-        if !read.troubles.is_empty() {
-            lock(&self.board).troubles.insert("attacks", capped(&read.troubles.join("; ")));
         }
         let mut desk = lock(&self.desk);
         if self.catch_up(&mut desk).is_some() {
@@ -405,9 +456,9 @@ impl Watch {
     pub(crate) fn found(&self, findings: Vec<Finding>) {
         self.put(findings);
         // The attacks among them need not be repeated at once.
-        if let Some(mut due) = free(&self.toil) {
+        if let Some(mut due) = free(&self.raid) {
             let now = self.now();
-            due.attacks = due.attacks.max(now.0 + ATTACK + jitter(now));
+            *due = (*due).max(now.0 + ATTACK + jitter(now, LATER));
         }
         self.report(false);
     }
@@ -562,9 +613,15 @@ impl Watch {
     /// How old everything is, what went wrong, and where the last day has gaps.
     pub fn freshness(&self) -> Value {
         let now = self.now();
-        let board = lock(&self.board).clone();
-        let mut shown = board.freshness(self.parts.checks, now);
+        let mut board = lock(&self.board).clone();
+        for (what, since) in lock(&self.busy).iter().filter(|(_, at)| now.0 - **at > PATIENCE) {
+            let say = format!("has not come back since {}", Time(*since).seconds());
+            board.troubles.insert(*what, say);
+        }
+        let (_, _, clauses) = self.stands();
+        let mut shown = board.freshness(self.parts.checks, &clauses, now);
         let read = lock(&self.desk).read_at();
+        let why = self.why(&shown["stale"], &board.troubles, read);
         let facts: BTreeMap<String, Option<String>> = Needs::each().zip(read)
             .map(|(sort, at)| (sort.names(), (at > 0).then(|| Time(at).seconds()))).collect();
         let day = self.marks(|marks| gaps(marks, now.0 - 24 * 60 * MINUTE, now.0));
@@ -573,9 +630,28 @@ impl Watch {
             shown.insert("now".into(), now.seconds().into());
             shown.insert("facts".into(), json!(facts));
             shown.insert("troubles".into(), json!(board.troubles));
+            shown.insert("why".into(), json!(why));
             shown.insert("gaps".into(), gaps.into());
         }
         shown
+    }
+
+    /// Why findings are too old: by their checks the oldest facts that they read, and what went wrong
+    /// with those.
+    fn why(&self, stale: &Value, troubles: &BTreeMap<&'static str, String>,
+        read: [i64; Needs::COUNT]) -> BTreeMap<String, String> {
+        let stale = stale.as_array().into_iter().flatten().filter_map(Value::as_str);
+        stale.filter_map(|name| {
+            let check = self.parts.checks.iter().find(|check| check.name == name)?;
+            let (sort, at) = Needs::each().zip(read).filter(|(sort, _)| check.needs.has(*sort))
+                .min_by_key(|(_, at)| *at)?;
+            let sort = sort.names();
+            let mut say = format!("{sort}: not read since {}", Time(at).seconds());
+            if let Some(trouble) = troubles.get(sort.as_str()) {
+                say.push_str(&format!("; {trouble}"));
+            }
+            Some((name.to_string(), say))
+        }).collect()
     }
 }
 

@@ -119,6 +119,19 @@ impl World {
         pieces::each(self)
     }
 
+    /// Exchanges what was tried of these sorts.
+    fn exchange(&mut self, facts: Needs, from: &mut World) {
+        let its = |tried: &Tried| facts.has(Needs::of_attack(tried.check));
+        let (given, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut from.tried).into_iter().partition(its);
+        let (former, mut ours): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.tried).into_iter().partition(its);
+        ours.extend(given);
+        self.tried = ours;
+        from.tried = kept;
+        from.tried.extend(former);
+    }
+
     /// Takes facts of these sorts from another world, which gets the former ones.
     pub fn adopt(&mut self, facts: Needs, from: &mut World) {
         use std::mem::swap;
@@ -144,14 +157,31 @@ impl World {
             swap(&mut self.left, &mut from.left);
             swap(&mut self.secrets_left, &mut from.secrets_left);
         }
+        if facts.meets(Needs::DOORS.and(Needs::CAMP).and(Needs::ATTACKS)) {
+            self.exchange(facts, from);
+        }
+        if facts.has(Needs::DOORS) {
+            swap(&mut self.answers, &mut from.answers);
+            swap(&mut self.site.knock, &mut from.site.knock);
+            swap(&mut self.site.doors, &mut from.site.doors);
+            if !facts.has(Needs::ATTACKS)
+                && let (Ok(ours), Ok(theirs)) = (&mut self.site.doors, &mut from.site.doors)
+            {
+                // Requests leave entries: they were sent with the other attacks.
+                swap(&mut ours.locked, &mut theirs.locked);
+                swap(&mut ours.open, &mut theirs.open);
+                swap(&mut ours.rude, &mut theirs.rude);
+            }
+        }
+        if facts.has(Needs::SHELVES) {
+            swap(&mut self.site.taken, &mut from.site.taken);
+        }
         if facts.has(Needs::ATTACKS) {
-            swap(&mut self.tried, &mut from.tried);
             swap(&mut self.asked, &mut from.asked);
             swap(&mut self.no_stage, &mut from.no_stage);
-            swap(&mut self.site, &mut from.site);
+            swap(&mut self.site.quotas, &mut from.site.quotas);
             swap(&mut self.sights, &mut from.sights);
             swap(&mut self.remains, &mut from.remains);
-            swap(&mut self.answers, &mut from.answers);
         }
         if facts.has(Needs::IMAGES) {
             swap(&mut self.images, &mut from.images);

@@ -2,10 +2,10 @@
 //! refused by file, row and field.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use jinyun_base::Time;
+use jinyun_base::{Every, Time};
 use jinyun_evidence::checks::CHECKS;
 use jinyun_evidence::{
-    AREAS, Answer, Catalogue, Catalogues, Clause, Counts, Every, Level, OWNERS, Report, Side, Sort,
+    AREAS, Answer, Catalogue, Catalogues, Clause, Counts, Level, OWNERS, Report, Side, Sort,
     State,
 };
 use serde_json::{Value, json};

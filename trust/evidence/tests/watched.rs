@@ -14,8 +14,9 @@ use jinyun_evidence::{Evidence, Follower, Kept, Setup, Verdict, World, routes};
 use jinyun_identity::{Project, User};
 use jinyun_network::Port;
 use jinyun_policy::{Actor, ActorKind, Duty, Scope};
-use jinyun_rest::{Body, Call, Route};
+use jinyun_rest::{Body, Call, Door, Route};
 use jinyun_store::Db;
+use jinyun_testrest::{offered, written};
 use jinyun_wire::Answer;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -105,6 +106,7 @@ fn a_journal_that_grows_is_verified_as_it_grows() {
     let after = |micros: i64| {
         skew.fetch_add(micros, Ordering::SeqCst);
         let goal = cloud::now().0 + skew.load(Ordering::SeqCst);
+        evidence.watch().raid();
         let both = || ["journal-verifies", "journal-replays"].map(|name| {
             let found = evidence.watch().findings();
             found.into_iter().find(|held| held.finding.check == name)
@@ -180,6 +182,7 @@ fn get(running: &Running, routes: &[Route], duty: Option<Duty>, asked: &str)
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let call = Call {
         via: Default::default(),
+        door: Door::Management,
         cloud: &running.cloud,
         actor: &actor,
         path: words,
@@ -283,15 +286,7 @@ fn the_document_has_each_operation_and_no_other() {
     let document: Value =
         serde_json::from_str(include_str!("../../../docs/api/evidence.json")).unwrap();
     assert_eq!(document["servers"][0]["url"], "/evidence");
-    let mut written: Vec<String> = document["paths"].as_object().unwrap().iter()
-        .flat_map(|(path, item)| {
-            item.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase()))
-        }).collect();
-    let mut offered: Vec<String> =
-        routes.iter().map(|r| format!("{} {}", r.method, r.path)).collect();
-    written.sort();
-    offered.sort();
-    assert_eq!(written, offered);
+    assert_eq!(written(&document), offered(&routes));
     // Every parameter that the document names is taken, or refused for its value alone.
     for (path, item) in document["paths"].as_object().unwrap() {
         let asked = path.replace("{standard}", "jrt0167").replace("{id}", "7.2.5-B-a");

@@ -1,18 +1,102 @@
 //! Reading a standard's file, row by row and member by member.
 //!
 //! A derived reader would tell line and column of the first thing that does not fit, in a file of
-//! three hundred rows. Somebody who mends the catalogue wants to know file, row and field; so each
-//! member is taken out of its row by name, and what is left at the end is not known.
+//! three hundred rows. Somebody who mends the catalogue wants to know file, row and field, and of all
+//! that is wrong at once; so each member is taken out of its row by name, what does not fit is
+//! collected, and what is left at the end is not known.
 
-use super::{AREAS, Answer, Catalogue, Clause, Every, OWNERS, Owed, Part, Side, Sort};
-use jinyun_base::Fault;
+use super::{AREAS, Answer, Catalogue, Clause, OWNERS, Owed, Part, Side, Sort};
+use jinyun_base::{Every, Fault, Period};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 
 /// The longest text of a row, in characters.
-const LONGEST: usize = 400;
+pub(super) const LONGEST: usize = 400;
+
+/// The most bytes of a file that somebody brings.
+pub const BYTES: usize = 2 << 20;
+
+/// So many flaws are told.
+pub const FLAWS: usize = 50;
+
+/// Something in a file that cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The file.
+    pub file: String,
+    /// The row, as people find it; empty if it is the file as a whole.
+    pub row: String,
+    /// The field or the column; empty if it is the row as a whole.
+    pub field: String,
+    /// What is wrong, and what to do.
+    pub says: String,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if !self.row.is_empty() {
+            write!(f, ", {}", self.row)?;
+        }
+        if !self.field.is_empty() {
+            write!(f, ", field {}", self.field)?;
+        }
+        write!(f, ": {}", self.says)
+    }
+}
+
+/// Why a file was not taken. There is at least one flaw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong, at most [`FLAWS`] of them.
+    pub flaws: Vec<Flaw>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+impl Malformed {
+    pub(super) fn of(mut flaws: Vec<Flaw>) -> Malformed {
+        let more = flaws.len().saturating_sub(FLAWS);
+        flaws.truncate(FLAWS);
+        Malformed { flaws, more }
+    }
+
+    /// A flaw of the whole file.
+    pub(super) fn whole(file: &str, says: impl Into<String>) -> Malformed {
+        let (file, says) = (file.into(), says.into());
+        let flaw = Flaw { file, row: String::new(), field: String::new(), says };
+        Malformed { flaws: vec![flaw], more: 0 }
+    }
+
+    /// The first of them as an error.
+    pub fn first(&self) -> Fault {
+        Fault::new(self.flaws.first().map_or_else(|| "cannot be read".into(), Flaw::to_string))
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.flaws.iter().map(Flaw::to_string).collect();
+        f.write_str(&lines.join("\n"))?;
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+/// Keeps what could be read, and what could not.
+fn keep<T>(flaws: &mut Vec<Flaw>, came: Result<T, Flaw>) -> Option<T> {
+    match came {
+        Ok(value) => Some(value),
+        Err(flaw) => {
+            flaws.push(flaw);
+            None
+        }
+    }
+}
 
 /// A JSON object that is being read: what is left of its members.
 struct Row<'a> {
@@ -23,14 +107,14 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn bad(&self, field: &str, what: impl fmt::Display) -> Fault {
+    fn bad(&self, field: &str, what: impl fmt::Display) -> Flaw {
         let Row { file, name, under, .. } = self;
         let field = format!("{under}{field}");
-        let field = field.trim_end_matches('.');
-        Fault::new(format!("{file}.json, {name}, field {field}: {what}"))
+        let field = field.trim_end_matches('.').to_string();
+        Flaw { file: (*file).into(), row: name.clone(), field, says: what.to_string() }
     }
 
-    fn read<T: DeserializeOwned>(&self, field: &str, value: Value) -> Result<T, Fault> {
+    fn read<T: DeserializeOwned>(&self, field: &str, value: Value) -> Result<T, Flaw> {
         serde_json::from_value(value).map_err(|e| self.bad(field, e))
     }
 
@@ -38,21 +122,21 @@ impl<'a> Row<'a> {
         self.left.contains_key(field)
     }
 
-    fn value<T: DeserializeOwned>(&mut self, field: &str) -> Result<T, Fault> {
+    fn value<T: DeserializeOwned>(&mut self, field: &str) -> Result<T, Flaw> {
         match self.left.remove(field) {
             Some(value) => self.read(field, value),
             None => Err(self.bad(field, "is missing")),
         }
     }
 
-    fn maybe<T: DeserializeOwned + Default>(&mut self, field: &str) -> Result<T, Fault> {
+    fn maybe<T: DeserializeOwned + Default>(&mut self, field: &str) -> Result<T, Flaw> {
         match self.left.remove(field) {
             Some(value) => self.read(field, value),
             None => Ok(T::default()),
         }
     }
 
-    fn text(&mut self, field: &str) -> Result<String, Fault> {
+    fn text(&mut self, field: &str) -> Result<String, Flaw> {
         let text: String = self.value(field)?;
         match text.chars().count() {
             0 => Err(self.bad(field, "is empty")),
@@ -62,13 +146,13 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn maybe_text(&mut self, field: &str) -> Result<String, Fault> {
+    fn maybe_text(&mut self, field: &str) -> Result<String, Flaw> {
         if self.has(field) { self.text(field) } else { Ok(String::new()) }
     }
 
     /// A text that is one of a list.
     fn one_of<'l>(&mut self, field: &str, mut list: impl Iterator<Item = &'l str>)
-        -> Result<String, Fault> {
+        -> Result<String, Flaw> {
         let text = self.text(field)?;
         match list.any(|known| known == text) {
             true => Ok(text),
@@ -77,7 +161,7 @@ impl<'a> Row<'a> {
     }
 
     /// A list of names, none twice.
-    fn names(&mut self, field: &str) -> Result<Vec<String>, Fault> {
+    fn names(&mut self, field: &str) -> Result<Vec<String>, Flaw> {
         let names: Vec<String> = self.value(field)?;
         let distinct = names.iter().collect::<BTreeSet<_>>().len();
         if names.is_empty() || names.iter().any(String::is_empty) {
@@ -89,105 +173,160 @@ impl<'a> Row<'a> {
         Ok(names)
     }
 
-    fn maybe_names(&mut self, field: &str) -> Result<Vec<String>, Fault> {
+    fn maybe_names(&mut self, field: &str) -> Result<Vec<String>, Flaw> {
         if self.has(field) { self.names(field) } else { Ok(Vec::new()) }
     }
 
     /// A member that is an object.
-    fn inner(&mut self, field: &str) -> Result<Row<'a>, Fault> {
+    fn inner(&mut self, field: &str) -> Result<Row<'a>, Flaw> {
         let left = self.value(field)?;
         let under = format!("{}{field}.", self.under);
         Ok(Row { file: self.file, name: self.name.clone(), under, left })
     }
 
-    fn end(self) -> Result<(), Fault> {
-        match self.left.keys().next() {
-            Some(field) => Err(self.bad(field, "is not known")),
-            None => Ok(()),
-        }
+    /// What is left is not known.
+    fn end(self, flaws: &mut Vec<Flaw>) {
+        flaws.extend(self.left.keys().map(|field| self.bad(field, "is not known")));
     }
 }
 
 /// The ways of answering.
 const WAYS: [&str; 6] = ["checks", "duty", "not_built", "tenant", "same_as", "facts"];
 
-fn owed(mut row: Row<'_>) -> Result<Owed, Fault> {
-    let owed = Owed {
-        owner: row.one_of("owner", OWNERS.iter().map(|(en, _)| *en))?,
-        every: row.value("every")?,
-        valid: row.maybe("valid")?,
-        on: if row.has("on") { Some(row.text("on")?) } else { None },
-        first: row.value("first")?,
-        record: row.value("record")?,
-        shows_en: row.text("shows_en")?,
-        shows_zh: row.text("shows_zh")?,
-    };
-    if owed.valid.is_some() && owed.every != Every::Once {
-        return Err(row.bad("valid", "is for what is done once; this comes back by itself"));
+fn owed(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Owed> {
+    let owner = keep(flaws, row.one_of("owner", OWNERS.iter().map(|(en, _)| *en)));
+    let every: Option<Every> = keep(flaws, row.value("every"));
+    let valid: Option<Option<Period>> = keep(flaws, row.maybe("valid"));
+    let on = if row.has("on") { keep(flaws, row.text("on")).map(Some) } else { Some(None) };
+    let first = keep(flaws, row.value("first"));
+    let record = keep(flaws, row.value("record"));
+    let shows_en = keep(flaws, row.text("shows_en"));
+    let shows_zh = keep(flaws, row.text("shows_zh"));
+    if matches!((every, &valid), (Some(every), Some(Some(_))) if every != Every::Once) {
+        flaws.push(row.bad("valid", "is for what is done once; this comes back by itself"));
     }
-    row.end()?;
-    Ok(owed)
+    row.end(flaws);
+    Some(Owed {
+        owner: owner?,
+        every: every?,
+        valid: valid?,
+        on: on?,
+        first: first?,
+        record: record?,
+        shows_en: shows_en?,
+        shows_zh: shows_zh?,
+    })
 }
 
-fn answer(mut row: Row<'_>) -> Result<Answer, Fault> {
+fn answer(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Answer> {
     let ways: Vec<&str> = WAYS.into_iter().filter(|way| row.has(way)).collect();
     let [way] = ways[..] else {
-        return Err(row.bad("", format!("takes exactly one of {}", WAYS.join(", "))));
+        flaws.push(row.bad("", format!("takes exactly one of {}", WAYS.join(", "))));
+        return None;
     };
     let answer = match way {
-        "checks" => Answer::Checks {
-            checks: row.names("checks")?,
-            missing: row.maybe_text("missing")?,
-        },
-        "duty" => Answer::Duty { duty: owed(row.inner("duty")?)? },
-        "not_built" => Answer::NotBuilt { not_built: row.text("not_built")? },
-        "tenant" => Answer::Tenant { tenant: row.text("tenant")?, seen: row.text("seen")? },
-        "same_as" => Answer::SameAs { same_as: row.names("same_as")? },
-        _ => Answer::Facts { facts: row.text("facts")? },
+        "checks" => {
+            let checks = keep(flaws, row.names("checks"));
+            let missing = keep(flaws, row.maybe_text("missing"));
+            checks.zip(missing).map(|(checks, missing)| Answer::Checks { checks, missing })
+        }
+        "duty" => {
+            let inner = keep(flaws, row.inner("duty"));
+            inner.and_then(|inner| owed(inner, flaws)).map(|duty| Answer::Duty { duty })
+        }
+        "not_built" => {
+            keep(flaws, row.text("not_built")).map(|not_built| Answer::NotBuilt { not_built })
+        }
+        "tenant" => {
+            let (tenant, seen) = (keep(flaws, row.text("tenant")), keep(flaws, row.text("seen")));
+            tenant.zip(seen).map(|(tenant, seen)| Answer::Tenant { tenant, seen })
+        }
+        "same_as" => keep(flaws, row.names("same_as")).map(|same_as| Answer::SameAs { same_as }),
+        _ => keep(flaws, row.text("facts")).map(|facts| Answer::Facts { facts }),
     };
-    row.end()?;
-    Ok(answer)
+    row.end(flaws);
+    answer
 }
 
-fn part(mut row: Row<'_>) -> Result<Part, Fault> {
-    let part = Part {
-        does: row.text("does")?,
-        seen: row.text("seen")?,
-        checks: row.maybe_names("checks")?,
-    };
-    row.end()?;
-    Ok(part)
+fn part(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Part> {
+    let does = keep(flaws, row.text("does"));
+    let seen = keep(flaws, row.text("seen"));
+    let checks = keep(flaws, row.maybe_names("checks"));
+    row.end(flaws);
+    Some(Part { does: does?, seen: seen?, checks: checks? })
 }
 
-fn clause(mut row: Row<'_>) -> Result<Clause, Fault> {
-    let id = row.text("id")?;
-    row.name = format!("row {id}");
-    let clause = Clause {
-        id,
-        part: row.maybe_text("part")?,
-        level: row.value("level")?,
-        duty: row.value("duty")?,
-        kind: row.value("kind")?,
-        area: row.one_of("area", AREAS.iter().map(|(code, ..)| *code))?,
-        title_zh: row.text("title_zh")?,
-        title_en: row.text("title_en")?,
-        platform: row.text("platform")?,
-        evidence: row.text("evidence")?,
-        modal: row.maybe("modal")?,
-        items: row.maybe("items")?,
-        supplement: row.maybe("supplement")?,
-        see: row.maybe_names("see")?,
-        answer: answer(row.inner("answer")?)?,
-        tenant: if row.has("tenant") { Some(part(row.inner("tenant")?)?) } else { None },
-        note: row.maybe_text("note")?,
+/// How a row is answered. One that does not apply says why, and that is all.
+fn answered(row: &mut Row<'_>, reason: &str, flaws: &mut Vec<Flaw>) -> Option<Answer> {
+    if reason.is_empty() {
+        let inner = keep(flaws, row.inner("answer"))?;
+        return answer(inner, flaws);
+    }
+    if row.left.remove("answer").is_some() {
+        flaws.push(row.bad("not_applicable", "stands beside an answer: keep one of the two"));
+    }
+    Some(Answer::Facts { facts: reason.into() })
+}
+
+fn clause(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Clause> {
+    let id = keep(flaws, row.text("id"));
+    if let Some(id) = &id {
+        row.name = format!("row {id}");
+    }
+    let part_of = keep(flaws, row.maybe_text("part"));
+    let level = keep(flaws, row.value("level"));
+    let duty = keep(flaws, row.value("duty"));
+    let kind = keep(flaws, row.value("kind"));
+    let area = keep(flaws, row.one_of("area", AREAS.iter().map(|(code, ..)| *code)));
+    let title_zh = keep(flaws, row.text("title_zh"));
+    let title_en = keep(flaws, row.text("title_en"));
+    let platform = keep(flaws, row.text("platform"));
+    let evidence = keep(flaws, row.text("evidence"));
+    let modal = keep(flaws, row.maybe("modal"));
+    let items = keep(flaws, row.maybe("items"));
+    let supplement = keep(flaws, row.maybe("supplement"));
+    let see = keep(flaws, row.maybe_names("see"));
+    let open = keep(flaws, row.maybe_text("open"));
+    let not_applicable = keep(flaws, row.maybe_text("not_applicable"));
+    let answer = answered(&mut row, not_applicable.as_deref().unwrap_or_default(), flaws);
+    let tenant = match row.has("tenant") {
+        true => {
+            let inner = keep(flaws, row.inner("tenant"));
+            inner.and_then(|inner| part(inner, flaws)).map(Some)
+        }
+        false => Some(None),
     };
-    fits(&row, &clause)?;
-    row.end()?;
-    Ok(clause)
+    let note = keep(flaws, row.maybe_text("note"));
+    let made = (|| Some(Clause {
+        id: id?,
+        part: part_of?,
+        level: level?,
+        duty: duty?,
+        kind: kind?,
+        area: area?,
+        title_zh: title_zh?,
+        title_en: title_en?,
+        platform: platform?,
+        evidence: evidence?,
+        modal: modal?,
+        items: items?,
+        supplement: supplement?,
+        see: see?,
+        open: open?,
+        not_applicable: not_applicable?,
+        answer: answer?,
+        tenant: tenant?,
+        note: note?,
+    }))();
+    if let Some(Err(flaw)) = made.as_ref().map(|made| fits(&row, made)) {
+        flaws.push(flaw);
+    }
+    row.end(flaws);
+    made
 }
 
 /// Whether the way of answering fits the sort of clause and whose duty it is.
-fn fits(row: &Row<'_>, clause: &Clause) -> Result<(), Fault> {
+fn fits(row: &Row<'_>, clause: &Clause) -> Result<(), Flaw> {
     use Answer as A;
     let technical = clause.kind == Sort::Technical;
     match &clause.answer {
@@ -211,30 +350,68 @@ fn fits(row: &Row<'_>, clause: &Clause) -> Result<(), Fault> {
         _ if clause.duty != Side::Both && clause.tenant.is_some() => {
             Err(row.bad("tenant", "is for clauses that both sides share"))
         }
+        A::Checks { .. } | A::Duty { .. } | A::NotBuilt { .. } | A::Tenant { .. } | A::Facts { .. }
+            if !clause.open.is_empty() =>
+        {
+            Err(row.bad("open", "is for rows that others answer (same_as): what those leave open"))
+        }
         _ if clause.see.contains(&clause.id) => Err(row.bad("see", "points at its own row")),
         _ => Ok(()),
     }
 }
 
 impl Catalogue {
-    /// Reads a standard's file; refuses one that is not whole.
+    /// Reads a standard's file that is shipped; refuses one that is not whole.
     pub fn read(key: &str, text: &str) -> Result<Catalogue, Fault> {
+        let file = format!("{key}.json");
         let left: Map<String, Value> =
-            serde_json::from_str(text).map_err(|e| Fault::new(format!("{key}.json: {e}")))?;
-        let mut file = Row { file: key, name: "top".into(), under: String::new(), left };
-        let rows: Vec<Map<String, Value>> = file.value("clauses")?;
-        let clauses: Result<Vec<Clause>, Fault> = rows.into_iter().enumerate().map(|(n, left)| {
-            clause(Row { file: key, name: format!("row {}", n + 1), under: String::new(), left })
-        }).collect();
-        let catalogue = Catalogue {
-            key: key.into(),
-            standard: file.text("standard")?,
-            title_zh: file.text("title_zh")?,
-            title_en: file.text("title_en")?,
-            about: file.text("about")?,
-            clauses: clauses?,
+            serde_json::from_str(text).map_err(|e| Fault::new(format!("{file}: {e}")))?;
+        Catalogue::take(&file, Some(key), left).map_err(|malformed| malformed.first())
+    }
+
+    /// Takes a standard from a file's members. One that is not shipped says its key itself.
+    pub(super) fn take(name: &str, key: Option<&str>, left: Map<String, Value>)
+        -> Result<Catalogue, Malformed> {
+        let mut flaws = Vec::new();
+        let mut file = Row { file: name, name: "top".into(), under: String::new(), left };
+        let rows: Option<Vec<Value>> = keep(&mut flaws, file.value("clauses"));
+        let mut clauses = Vec::new();
+        for (n, left) in rows.iter().flatten().enumerate() {
+            let row = format!("row {}", n + 1);
+            let under = String::new();
+            match left.as_object().cloned() {
+                Some(left) => {
+                    clauses.extend(clause(Row { file: name, name: row, under, left }, &mut flaws));
+                }
+                None => {
+                    let says = "must hold members such as `id`".into();
+                    flaws.push(Flaw { file: name.into(), row, field: under, says });
+                }
+            }
+        }
+        let key = match key {
+            Some(key) => Some(key.to_string()),
+            None => keep(&mut flaws, file.text("key")),
         };
-        file.end()?;
-        Ok(catalogue)
+        let standard = keep(&mut flaws, file.text("standard"));
+        let title_zh = keep(&mut flaws, file.text("title_zh"));
+        let title_en = keep(&mut flaws, file.text("title_en"));
+        let about = keep(&mut flaws, file.text("about"));
+        let version = keep(&mut flaws, file.maybe_text("version"));
+        file.end(&mut flaws);
+        let made = (|| Some(Catalogue {
+            file: name.into(),
+            key: key?,
+            standard: standard?,
+            title_zh: title_zh?,
+            title_en: title_en?,
+            about: about?,
+            version: version?,
+            clauses,
+        }))();
+        match made.filter(|_| flaws.is_empty()) {
+            Some(made) => Ok(made),
+            None => Err(Malformed::of(flaws)),
+        }
     }
 }

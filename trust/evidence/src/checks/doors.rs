@@ -4,6 +4,7 @@ use super::{Found, all_right, error, failed};
 use crate::facts::doors::{Answered, Doors, DoorTry};
 use crate::finding::Verdict;
 use crate::world::World;
+use jinyun_base::Net;
 use jinyun_engine::Effect;
 use jinyun_identity::{Assignment, Grant, User};
 use serde_json::Value;
@@ -173,31 +174,10 @@ pub(super) fn host_door(world: &World) -> Found {
     ))
 }
 
-/// `10.1.0.0/16` or an address.
-fn network(text: &str) -> Option<(IpAddr, u32)> {
-    let (address, length) = text.split_once('/').unwrap_or((text, ""));
-    let address: IpAddr = address.parse().ok()?;
-    let whole = if address.is_ipv4() { 32 } else { 128 };
-    let length = if length.is_empty() { whole } else { length.parse().ok()? };
-    (length <= whole).then_some((address, length))
-}
-
-fn within(network: (IpAddr, u32), address: IpAddr) -> bool {
-    let bits = |address: IpAddr| match address {
-        IpAddr::V4(v4) => (u128::from(u32::from(v4)), 32),
-        IpAddr::V6(v6) => (u128::from(v6), 128),
-    };
-    let ((base, whole), (other, same)) = (bits(network.0), bits(address));
-    let differ = (base ^ other).checked_shr(whole - network.1).unwrap_or(0);
-    whole == same && differ == 0
-}
-
 /// Whether a source lies in one of the networks; in any, if there is none.
 fn allowed(networks: &[String], source: &str) -> bool {
     let Ok(address) = source.parse::<IpAddr>() else { return networks.is_empty() };
-    let address = address.to_canonical();
-    networks.is_empty()
-        || networks.iter().filter_map(|n| network(n)).any(|n| within(n, address))
+    networks.is_empty() || networks.iter().filter_map(|n| Net::parse(n)).any(|n| n.holds(address))
 }
 
 /// The networks that a user's spec names.
@@ -271,7 +251,7 @@ mod tests {
             (&["0.0.0.0/0"], "8.8.8.8", true), (&["0.0.0.0/0"], "::1", false),
             (&["2001:db8::/32"], "2001:db8:1::1", true), (&["2001:db8::/32"], "2001:db9::1", false),
             (&["10.1.0.0/16"], "::ffff:10.1.2.3", true), (&["10.1.0.0/16"], "nowhere", false),
-            (&["10.0.0.0/33"], "10.0.0.1", false),
+            (&["10.0.0.0/33"], "10.0.0.1", false), (&["::ffff:10.1.0.0/112"], "10.1.2.3", true),
         ];
         for (networks, source, want) in cases {
             let networks: Vec<String> = networks.iter().map(|n| n.to_string()).collect();

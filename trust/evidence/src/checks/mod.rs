@@ -94,7 +94,7 @@ const fn check(name: &'static str, silent: &'static str, run: fn(&World) -> Foun
     Check { name, method, half, silent, needs, run }
 }
 
-/// An attack on the synthetic tenant.
+/// An attack on the synthetic tenant that changes something, unless it says what it reads.
 const fn attack(name: &'static str, silent: &'static str, run: fn(&World) -> Found) -> Check {
     let (method, half, needs) = (Method::Attack, Half::Provider, Needs::ATTACKS);
     Check { name, method, half, silent, needs, run }
@@ -103,21 +103,24 @@ const fn attack(name: &'static str, silent: &'static str, run: fn(&World) -> Fou
 const ROWS: Needs = Needs::ROWS;
 const JOURNAL: Needs = Needs::JOURNAL;
 const HOSTS: Needs = Needs::HOSTS;
+const DOORS: Needs = Needs::DOORS;
+const PORTS: Needs = Needs::PORTS;
+const SHELVES: Needs = Needs::SHELVES;
 
 /// All checks.
 pub const CHECKS: &[Check] = &[
     attack("spoofed-mac", "ports whose owner has switched port security off",
-        |w| tried(w, "spoofed-mac")),
+        |w| tried(w, "spoofed-mac")).needs(PORTS),
     attack("spoofed-ip", "ports whose owner has switched port security off; IPv6, which networks \
-        do not carry", |w| tried(w, "spoofed-ip")),
+        do not carry", |w| tried(w, "spoofed-ip")).needs(PORTS),
     attack("spoofed-arp", "a port that answers DHCP for others",
-        |w| tried(w, "spoofed-arp")),
+        |w| tried(w, "spoofed-arp")).needs(PORTS),
     attack("closed-port", "whether the rules that a tenant wrote are the ones it needs",
-        |w| tried(w, "closed-port")),
+        |w| tried(w, "closed-port")).needs(PORTS),
     attack("other-network", "networks that a tenant's own router joins",
-        |w| tried(w, "other-network")),
+        |w| tried(w, "other-network")).needs(PORTS),
     attack("other-tenant", "covert channels through shared hardware",
-        |w| tried(w, "other-tenant")),
+        |w| tried(w, "other-tenant")).needs(PORTS),
     attack("foreign-command", "stolen credentials; images and key pairs; authentication itself, \
         because the actors are made up behind it", |w| tried(w, "foreign-command")),
     attack("duty-command", "root on a host; whoever holds the root key's file; a host's memory",
@@ -164,27 +167,27 @@ pub const CHECKS: &[Check] = &[
     check("password-hashed", "how good the passwords are; copies that people keep",
         identity::password_hashed).needs(ROWS),
     attack("guest-to-platform", "networks outside of the platform; what reaches the platform by way of \
-        an application of its own", |w| tried(w, "guest-to-platform")),
+        an application of its own", |w| tried(w, "guest-to-platform")).needs(Needs::INWARD),
     attack("group-zones", "zones across projects; whether a tenant's zones are the ones it needs",
         |w| tried(w, "group-zones")),
     attack("port-cut", "who decides to cut; evidence in the guest's memory and disks",
         |w| tried(w, "port-cut")),
     attack("spoofed-dhcp", "DHCP over IPv6, which networks do not carry",
-        |w| tried(w, "spoofed-dhcp")),
+        |w| tried(w, "spoofed-dhcp")).needs(PORTS),
     attack("foreign-image", "sensitive data that an image's owner puts into it; the provider's images, \
-        which are for everybody", |w| tried(w, "foreign-image")),
+        which are for everybody", |w| tried(w, "foreign-image")).needs(SHELVES),
     attack("tls-damage", "damage beside the network: on disks, in memory",
-        |w| tried(w, "tls-damage")),
+        |w| tried(w, "tls-damage")).needs(DOORS),
     attack("limits-hold", "limits that are set too high; bare metal, which is not offered",
         rooms::limits_hold),
     attack("routes-need-token", "stolen tokens; what an operation does once it has a good one; the \
-        operations that are for everybody", doors::routes_need_token),
+        operations that are for everybody", doors::routes_need_token).needs(Needs::ATTACKS.and(DOORS)),
     attack("errors-say-little", "errors of a request that has a token; how long an answer takes",
-        doors::errors_say_little),
+        doors::errors_say_little).needs(Needs::ATTACKS.and(DOORS)),
     attack("tls-suites", "national cipher suites; certificates; what clients choose",
-        doors::tls_suites),
+        doors::tls_suites).needs(DOORS),
     attack("host-door", "devices that are plugged into a host; identities of hosts beside that of root \
-        on this machine", doors::host_door).needs(Needs::ATTACKS.and(HOSTS)),
+        on this machine", doors::host_door).needs(DOORS.and(HOSTS)),
     check("staff-sources", "people beside the platform: shells on hosts, the machine's console; programs \
         that forward from an allowed network", doors::staff_sources).needs(JOURNAL.and(ROWS)),
     check("host-hardened", "patches that a kernel's release does not show; settings beside those named; \
@@ -207,7 +210,7 @@ pub const CHECKS: &[Check] = &[
     check("memory-apart", "what is left in memory that is given back; caches of processors",
         isolation::memory_apart).needs(HOSTS),
     check("taken-out", "volumes and whole servers; what is too large to be taken out over the network",
-        rooms::taken_out).needs(Needs::ATTACKS),
+        rooms::taken_out).needs(SHELVES),
     check("duty-two-factors", "sign-ins before the journal began; whether password and device are \
         kept apart; how operators enter hosts", accounts::duty_two_factors).needs(JOURNAL),
     check("duty-granter", "two accounts of one person; duties that need no end",
@@ -252,7 +255,7 @@ pub const CHECKS: &[Check] = &[
     check("key-life", "keys of guests' own; suspension, rotation and archives, which there are not",
         crypto::key_life).needs(Needs::ATTACKS.and(JOURNAL)),
     check("sm-answers", "SM4, SM9 and national TLS suites, which there are not; certification of the \
-        module: algorithm met, module not certified", crypto::sm_answers).needs(Needs::ATTACKS),
+        module: algorithm met, module not certified", crypto::sm_answers).needs(DOORS),
 ];
 
 /// A check of this name.

@@ -261,7 +261,7 @@ fn filled(path: &str) -> String {
 pub fn read(routes: &[RouteFact], listeners: &[(&'static str, SocketAddr)], ca: &Path)
     -> Result<Doors, String> {
     let usual = config(ca, None)?;
-    let mut doors = Doors::default();
+    let mut doors = often(listeners, ca)?;
     for &(listener, address) in listeners {
         let mut client = Client::new(address, Arc::clone(&usual));
         for route in routes {
@@ -281,6 +281,16 @@ pub fn read(routes: &[RouteFact], listeners: &[(&'static str, SocketAddr)], ca: 
             }
         }
         doors.rude.extend(rude(listener, &mut client));
+    }
+    Ok(doors)
+}
+
+/// Tries what may be tried every half minute: what no entry of the journal comes of, because it does
+/// not become a request.
+pub fn often(listeners: &[(&'static str, SocketAddr)], ca: &Path) -> Result<Doors, String> {
+    let usual = config(ca, None)?;
+    let mut doors = Doors::default();
+    for &(listener, address) in listeners {
         doors.damage.extend(damage(address, &usual));
         for suite in ALL_CIPHER_SUITES {
             doors.strong.push(alone(listener, address, ca, *suite));

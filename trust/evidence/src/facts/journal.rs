@@ -98,7 +98,7 @@ impl Tables {
 }
 
 /// Waits a little until everything that is committed is signed.
-pub(super) fn signed(cloud: &Cloud) -> Result<(), Fault> {
+pub(crate) fn signed(cloud: &Cloud) -> Result<(), Fault> {
     let length = cloud.reader.lend(|db| db.journal_length())?;
     for _ in 0..60 {
         let newest = cloud.reader.lend(|db| db.newest_checkpoint())?;

@@ -114,6 +114,15 @@ pub fn read(cloud: &Cloud, setup: &SiteSetup, listeners: &[(&'static str, Socket
     }
 }
 
+/// Looks again at what can be tried often: TLS at the listeners, and the hosts' door.
+pub fn often(setup: &SiteSetup, listeners: &[(&'static str, SocketAddr)], ca: &Path) -> Site {
+    Site {
+        doors: doors::often(listeners, ca),
+        knock: knock(&setup.socket),
+        ..Site::default()
+    }
+}
+
 fn us() -> Known<u32> {
     std::fs::metadata("/proc/self").map(|m| m.uid()).map_err(|e| format!("/proc/self: {e}"))
 }
@@ -205,8 +214,8 @@ mod tests {
     #[test]
     fn a_door_that_stays_open_is_told_from_one_that_closes() {
         for (name, keeps) in [("shut", false), ("open", true)] {
-            let path = std::env::temp_dir().join(format!("jy-door-{name}-{}", std::process::id()));
-            let _ = std::fs::remove_file(&path);
+            let dir = jinyun_testdb::Dir::new(name);
+            let path = dir.join("socket");
             let listener = UnixListener::bind(&path).unwrap();
             let served = std::thread::spawn(move || {
                 let (mut guest, _) = listener.accept().unwrap();

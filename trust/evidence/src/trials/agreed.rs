@@ -16,6 +16,12 @@ const FORBIDDEN: &[&str] = &["forbidden"];
 /// What somebody is told whose command has to wait.
 const WAITS: &[&str] = &["needs_approval"];
 
+/// A part of the platform with a duty: under a consent an account is looked up, and staff that is
+/// made up has none.
+fn part(id: &str, duty: Duty) -> By {
+    By::Actor(Box::new(Actor { duty: Some(duty), ..Actor::system(id) }))
+}
+
 fn described(play: &Play<'_>) -> Result<String, String> {
     let volume = &play.scene.ground.volume;
     let have = play.scene.cloud.reader.view(|v| v.get::<Volume>(volume));
@@ -113,17 +119,18 @@ const SHORT: i64 = 3;
 pub(super) fn consent(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     const CHECK: &str = "consent-holds";
     let system = staff("evidence-sysadmin", Duty::SystemAdmin);
+    let acts = part("evidence-sysadmin", Duty::SystemAdmin);
     let server = play.scene.ground.server.clone();
     let ask = |by: &By, until: Time| {
         Sent::new("approval", "POST", "/v1/consents").by(by).with(words(&server, until))
     };
-    let came = look(play, &system);
+    let came = look(play, &acts);
     play.stopped(CHECK, "a look without a consent", &came, FORBIDDEN);
     let hour = play.now().plus_seconds(3600);
     let came = play.go(ask(&system, hour));
     play.works(CHECK, "a consent that staff asks for", &came);
     let id = came.id("consent")?;
-    let came = look(play, &system);
+    let came = look(play, &acts);
     play.stopped(CHECK, "a look under a consent that is only asked for", &came, FORBIDDEN);
     let act = |by: &By, word: &str, body: Value| {
         Sent::new("approval", "POST", format!("/v1/consents/{id}/{word}")).by(by).with(body)
@@ -134,7 +141,7 @@ pub(super) fn consent(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     play.stopped(CHECK, "a consent that a member grants", &came, &["forbidden", "not_found"]);
     let came = play.go(act(&cast.boss, "vote", json!({ "approve": true })));
     play.works(CHECK, "a consent that the manager grants", &came);
-    let seen = look(play, &system);
+    let seen = look(play, &acts);
     play.works(CHECK, "a look under a consent", &seen);
     let consent = id.clone();
     play.recorded(CHECK, "a look under a consent without an entry of the institution's",
@@ -142,22 +149,22 @@ pub(super) fn consent(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
             entry.action == "compute:server:show" && entry.outcome == "done"
                 && entry.institution.id == DOMAIN && entry.approval.as_ref() == Some(&consent)
         })?;
-    let came = look(play, &staff("evidence-secadmin", Duty::SecurityAdmin));
+    let came = look(play, &part("evidence-secadmin", Duty::SecurityAdmin));
     play.stopped(CHECK, "a look by another duty", &came, FORBIDDEN);
     let came = play.go(act(&cast.boss, "revoke", Value::Null));
     play.works(CHECK, "a consent that the manager revokes", &came);
-    let came = look(play, &system);
+    let came = look(play, &acts);
     play.stopped(CHECK, "a look after that", &came, FORBIDDEN);
     // Of the institution's own accord, and soon over.
     let end = play.now().plus_seconds(SHORT);
     let came = play.go(ask(&cast.boss, end));
     play.works(CHECK, "a consent for a few seconds", &came);
-    let came = look(play, &system);
+    let came = look(play, &acts);
     play.works(CHECK, "a look before its end", &came);
     // A little more: the clock that sleeps is not the one that tells the time.
     let left = (end.0 - play.now().0).clamp(0, SHORT * Time::SECOND) + Time::SECOND / 10;
     std::thread::sleep(Duration::from_micros(left.unsigned_abs()));
-    let came = look(play, &system);
+    let came = look(play, &acts);
     play.stopped(CHECK, "a look after its end", &came, FORBIDDEN);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::{By, Cast, Person, Play, Sent, password, sign_in};
 use crate::stage::DOMAIN;
-use jinyun_base::Time;
+use jinyun_base::{Time, hours};
 use jinyun_identity::{Directory, Identity};
 use jinyun_journal::Entry;
 use serde_json::{Value, json};
@@ -136,13 +136,6 @@ pub(super) fn unusual(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     Ok(())
 }
 
-/// Monday is 1, in UTC+8, in which hours are given.
-fn weekday(now: Time) -> i64 {
-    let days = (now.0.div_euclid(Time::SECOND) + 8 * 3600).div_euclid(86_400);
-    // The first of January 1970 was a Thursday.
-    (days + 3).rem_euclid(7) + 1
-}
-
 /// An account that is bound to a network, then to a day that is not today.
 pub(super) fn sources_and_hours(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     const CHECK: &str = "sources-and-hours";
@@ -164,7 +157,8 @@ pub(super) fn sources_and_hours(play: &mut Play<'_>, cast: &Cast) -> Result<(), 
     let came = play.go(look(&token).at(away));
     play.stopped(CHECK, "its token from another network", &came, NO);
     // The day after tomorrow: tomorrow may begin before this is over.
-    let day = (weekday(play.now()) + 1).rem_euclid(7) + 1;
+    let (today, _) = hours::local(play.now());
+    let day = (today + 1).rem_euclid(7) + 1;
     let hours = json!({ "days": [day], "from": 0, "to": 1440 });
     play.go(bind(json!({ "hours": hours }))).done("the hours of an account")?;
     let came = play.go(look(&token));
@@ -226,18 +220,4 @@ pub(super) fn idle(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     let long = twin.takes(&used, &home, 905);
     play.never(CHECK, "one that is used beyond its longest time", long);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::weekday;
-    use jinyun_base::Time;
-
-    #[test]
-    fn weekdays_are_those_of_the_zone() {
-        for (time, want) in [("1970-01-01T00:00:00Z", 4), ("2024-02-28T15:59:59Z", 3),
-            ("2024-02-28T16:00:00Z", 4), ("2024-03-03T16:00:00Z", 1)] {
-            assert_eq!(weekday(Time::parse(time).unwrap()), want, "{time}");
-        }
-    }
 }

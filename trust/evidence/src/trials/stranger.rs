@@ -3,10 +3,10 @@
 
 use jinyun_audit::Audit;
 use jinyun_base::Refused;
-use jinyun_engine::{Answer, Failure};
+use jinyun_engine::{Answer, Failure, Via};
 use jinyun_identity::Identity;
 use jinyun_policy::Actor;
-use jinyun_rest::{Body, Call, Cloud, Reply, Route};
+use jinyun_rest::{Body, Call, Cloud, Door, Reply, Route};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -238,22 +238,23 @@ impl Api for Inside {
         let Some((route, params)) = self.find(service, method, path) else {
             return Came::refused("fault", format!("{service} has no route {method} {path}"));
         };
-        let (actor, token) = match by {
-            By::Actor(actor) => (*actor, None),
+        let (actor, via, token) = match by {
+            By::Actor(actor) => (*actor, Via::default(), None),
             By::Nobody if route.token => {
                 return Came::refused("unauthenticated", "a token is needed");
             }
-            By::Nobody => (Actor::nobody(&source), None),
+            By::Nobody => (Actor::nobody(&source), Via::default(), None),
             By::Token(text) => match self.identity.actor(&text, Some(&source)) {
                 Some((_, token)) if !self.identity.may_request(&token, service, method, path) => {
                     return Came::refused("forbidden", "the token does not allow this request");
                 }
-                Some((actor, _)) => (actor, Some(text)),
+                Some((actor, token)) => (actor, Identity::via(&token), Some(text)),
                 None => return Came::refused("unauthenticated", "the token is not good"),
             },
         };
         let call = Call {
-            via: Default::default(),
+            via,
+            door: Door::Management,
             cloud: &self.cloud,
             actor: &actor,
             path: params,
