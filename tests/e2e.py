@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The tour through fresh instances beside whatever runs, once with simulated hosts and once with real ones; each is
-taken down whatever happens, and nothing of it may be left. The last line is `N passed, N failed`."""
+taken down whatever happens, and nothing of it may be left. On the last of these clouds, once it was toured,
+two stories are told: of something that breaks and is seen (story_evidence.py), and of the assessor's pack, for
+which the cloud is stopped (story_pack.py). The last line is `N passed, N failed`."""
 
 import argparse
 import os
@@ -13,6 +15,7 @@ import time
 from cloud import all_spaces, processes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+STORIES = ("story_evidence.py", "story_pack.py")  # in this order: the second one stops the cloud
 NAME, PORTS = "tst", ("--port", "28443", "--management-port", "28444")
 STATE = f"/var/lib/jinyun/{NAME}"
 
@@ -26,7 +29,7 @@ def left():
     return found + [path for path in (STATE, f"/run/jinyun/{NAME}") if os.path.exists(path)]
 
 
-def round_trip(binary, image, hosts):
+def round_trip(binary, image, hosts, stories):
     """Returns (passed, failed, skipped)."""
     passed = failed = skipped = 0
 
@@ -41,16 +44,23 @@ def round_trip(binary, image, hosts):
         done = subprocess.run([binary, "--instance", NAME, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=180)
         return done.returncode == 0, done.stdout
+
+    def tell(words):
+        """A script that goes through the instance and counts."""
+        nonlocal passed, failed, skipped
+        with tempfile.NamedTemporaryFile("r") as tally:
+            code = subprocess.run([sys.executable, *words, "--instance", NAME, "--binary", binary, "--hosts", hosts,
+                                   *PORTS, "--tally", tally.name]).returncode
+            counts = [int(n) for n in tally.read().split()] or [0, 1, 0]
+        passed, skipped = passed + counts[0], skipped + counts[2]
+        failed += max(counts[1], int(code != 0))
     jinyun("down")  # what a test that was killed may have left
     try:
         if check("up", *jinyun("up", "--hosts", hosts, *PORTS)):
-            with tempfile.NamedTemporaryFile("r") as tally:
-                words = [sys.executable, f"{HERE}/tour.py", "--instance", NAME, "--binary", binary, "--hosts", hosts,
-                         *PORTS, "--cleanup", "--tally", tally.name]
-                code = subprocess.run(words + (["--image", image] if hosts == "real" else [])).returncode
-                counts = [int(n) for n in tally.read().split()] or [0, 1, 0]
-            passed, skipped = passed + counts[0], skipped + counts[2]
-            failed += max(counts[1], int(code != 0))
+            tell([f"{HERE}/tour.py", "--cleanup"] + (["--image", image] if hosts == "real" else []))
+            for story in stories if not failed else ():
+                print(f"-- {story}", flush=True)
+                tell([f"{HERE}/{story}", "--lent"])
             with open(f"{STATE}/log", encoding="utf-8", errors="replace") as file:
                 log = file.read()
             check("no part of the product panics", "panicked" not in log, log)
@@ -73,9 +83,11 @@ def main():
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` is heard
     total = [0, 0, 0]
-    for hosts in args.hosts or ("simulated", "real"):
+    rounds = args.hosts or ["simulated", "real"]
+    for number, hosts in enumerate(rounds, 1):
         print(f"-- {hosts} hosts", flush=True)
-        total = [a + b for a, b in zip(total, round_trip(args.binary, args.image, hosts))]
+        stories = STORIES if number == len(rounds) else ()
+        total = [a + b for a, b in zip(total, round_trip(args.binary, args.image, hosts, stories))]
         print(flush=True)
     if total[2]:
         print(f"{total[2]} steps were skipped (no guests on simulated hosts) or are not built yet")

@@ -5,6 +5,7 @@
 //! back at the terminal: whoever types a request's id has looked at it with `show`.
 
 use crate::fail::Failed;
+use crate::rule;
 use crate::session::{Session, Wish, query};
 use crate::show;
 use serde_json::{Map, Value, json};
@@ -24,7 +25,7 @@ pub enum Approval {
         #[arg(long)]
         waiting: bool,
         /// Only those that stand so.
-        #[arg(long, value_parser = ["waiting", "approved", "done", "refused", "expired",
+        #[arg(long, value_parser = ["waiting", "approved", "done", "refused", "expired", "lapsed",
             "withdrawn", "failed"])]
         state: Option<String>,
     },
@@ -61,6 +62,11 @@ pub enum Approval {
     Withdraw {
         /// The request's id.
         id: String,
+    },
+    /// Rules: which commands wait, and for whom.
+    Rule {
+        #[command(subcommand)]
+        command: rule::Rule,
     },
 }
 
@@ -192,7 +198,7 @@ impl Terms {
 }
 
 /// A path below a collection; the id is quoted, so it cannot become another path.
-fn item(all: &str, id: &str, word: &str) -> String {
+pub(crate) fn item(all: &str, id: &str, word: &str) -> String {
     format!("{all}/{}{word}", jinyun_rest::list::quoted(id))
 }
 
@@ -201,7 +207,7 @@ fn vote(approve: bool, comment: &str) -> Value {
 }
 
 /// Prints one thing out of its envelope.
-fn print_one(wish: &Wish, answer: &Value) {
+pub(crate) fn print_one(wish: &Wish, answer: &Value) {
     let Some(one) = answer.as_object().and_then(|o| o.values().next()) else {
         // What was decided took its own place away.
         return show::print(wish.output, &Value::Null, || "done".into());
@@ -209,7 +215,7 @@ fn print_one(wish: &Wish, answer: &Value) {
     show::print(wish.output, one, || show::yaml(one));
 }
 
-fn print_all(wish: &Wish, answer: &Value, name: &str, head: &[&str], columns: &[&str]) {
+pub(crate) fn print_all(wish: &Wish, answer: &Value, name: &str, head: &[&str], columns: &[&str]) {
     let all = answer[name].as_array().cloned().unwrap_or_default();
     let text = |one: &Value, at: &str| one.pointer(at).map(show::cell).unwrap_or_default();
     let rows: Vec<Vec<String>> =
@@ -247,6 +253,7 @@ pub fn approval(wish: &Wish, command: Approval) -> Result<(), Failed> {
             post("the reason", &id, "/reason", Some(json!({ "reason": reason })))?
         }
         Approval::Withdraw { id } => post("withdrawing the request", &id, "/withdraw", None)?,
+        Approval::Rule { command } => return rule::run(&session, wish, command),
     };
     print_one(wish, &answer);
     Ok(())

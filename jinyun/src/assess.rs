@@ -9,9 +9,9 @@ use crate::control;
 use crate::instance::Instance;
 use crate::say;
 use crate::session::{Session, Wish};
-use jinyun_base::{Fault, Secret, Time};
+use jinyun_base::{Every, Fault, Secret, Time};
 use jinyun_evidence::{
-    AREAS, Answer as Way, Catalogue, Counts, Every, Exception, Finding, Half, Level, MAIN, Method,
+    AREAS, Answer as Way, Catalogue, Counts, Exception, Finding, Half, Level, MAIN, Method,
     OWNERS, Owed, Report, Side, Standing, State, Tally,
 };
 use serde::Deserialize;
@@ -27,8 +27,8 @@ pub struct Options {
     /// Only clauses of this level.
     #[arg(long, alias = "tier", value_parser = ["basic", "extended", "enhanced"])]
     level: Option<String>,
-    /// Which standard; JR/T 0167 if not said.
-    #[arg(long, value_parser = ["jrt0167", "framework", "guide", "tc608", "reference", "all"])]
+    /// Which standard (`jinyun catalogue list`), or `all`; JR/T 0167 if not said.
+    #[arg(long)]
     standard: Option<String>,
     /// Only clauses that stand so, in either half.
     #[arg(long, value_parser = STATES.map(|(name, ..)| name))]
@@ -236,6 +236,11 @@ fn choose(report: &mut Report, options: &Options, now: Time) -> Result<(), Fault
         (None, None) => MAIN,
     };
     if standard != "all" {
+        if report.standards.iter().all(|tally| tally.key != standard) {
+            let keys: Vec<&str> = report.standards.iter().map(|tally| tally.key.as_str()).collect();
+            let say = format!("--standard: there is none of this name, but {}, all", keys.join(", "));
+            return Err(Fault::new(say));
+        }
         report.clauses.retain(|s| s.standard == standard);
         report.standards.retain(|tally| tally.key == standard);
     }
@@ -387,7 +392,12 @@ impl View<'_> {
                 vec![format!("{}: {not_built}", self.say("missing", "缺"))]
             }
             Way::Tenant { tenant, .. } => vec![format!("{}: {tenant}", self.say("has to", "须"))],
-            Way::SameAs { same_as } => vec![format!("{} {}", self.say("as", "同"), self.rows(same_as))],
+            Way::SameAs { same_as } => {
+                let as_rows = format!("{} {}", self.say("as", "同"), self.rows(same_as));
+                let open = Some(&standing.clause.open).filter(|open| !open.is_empty());
+                let open = open.map(|open| format!("{}: {open}", self.say("open", "未答")));
+                std::iter::once(as_rows).chain(open).collect()
+            }
             Way::Facts { facts } => vec![facts.clone()],
         }
     }
@@ -651,7 +661,9 @@ mod tests {
         assert!(none.to_string().contains("no clause `99`"), "{none}");
         // Findings that no chosen clause rests on are not shown.
         assert_eq!(shown("--clause 7.1-E-a").0.findings.len(), 1);
-        for bad in ["--state good", "--level easy", "--standard iso", "--area XYZ", "--since soon",
+        let none = choose(&mut report, &options("--standard iso"), Time(0)).unwrap_err();
+        assert!(none.to_string().contains("jrt0167, framework"), "{none}");
+        for bad in ["--state good", "--level easy", "--area XYZ", "--since soon",
             "--lang fr", "--format oscal"] {
             let words = std::iter::once("assess").chain(bad.split_whitespace());
             assert!(Line::try_parse_from(words).is_err(), "{bad}");

@@ -11,7 +11,7 @@
 use crate::hosts::{self, Links};
 use crate::instance::{Instance, Settings};
 use crate::say;
-use jinyun_base::{Fault, Id, OsEntropy, Time};
+use jinyun_base::{Day, Fault, Id, OsEntropy, Time};
 use jinyun_compute::Hosts;
 use jinyun_edge::{Dialect, Edge, Listener, Mount, serve, tls, with_discovery};
 use jinyun_engine::{Core, Driver, Handle, Job, Maker, Queue, Reader, Registry, View};
@@ -20,6 +20,7 @@ use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
 use jinyun_rest::Cloud;
 use jinyun_store::{Db, Writer};
+use nix::sys::signal::{SigSet, Signal};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -98,7 +99,7 @@ pub fn registry() -> Registry {
 /// How strictly a project is kept, and what it is excused from: the rows of governance.
 pub fn profiles() -> jinyun_access::Profiles {
     use jinyun_access::Profile;
-    use jinyun_governance::{Day, Level, excepted, profile};
+    use jinyun_governance::{Level, excepted, profile};
     let of = |view: &mut View<'_>, project: &Id| -> Result<(Profile, Vec<String>), Fault> {
         let today = Day::of(now());
         let level = match profile(view, project, today)? {
@@ -113,6 +114,11 @@ pub fn profiles() -> jinyun_access::Profiles {
 
 /// `jinyun control`.
 pub fn run(instance: &Instance) -> Result<(), Fault> {
+    // The supervisor blocks these to wait for them, and a child begins with its parent's mask: it
+    // would not hear that it is to end, and every stop would last until it is killed.
+    let mut signals = SigSet::empty();
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP].iter().for_each(|s| signals.add(*s));
+    signals.thread_unblock().map_err(|e| Fault::new(format!("signals: {e}")))?;
     let settings = instance.settings()?;
     let dir = instance.control_dir();
     let _lock = lock(instance)?;
@@ -178,6 +184,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     })?;
 
     let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now))?);
+    identity.bring_directories(Arc::new(jinyun_ldap::Client::default()));
     // Passwords that nobody may choose, if the operator has a list of them.
     let breached = dir.join("breached.txt");
     if breached.exists() {

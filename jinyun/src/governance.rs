@@ -8,16 +8,15 @@
 use crate::control::{Bell, now, spawn};
 use crate::instance::Instance;
 use crate::say;
-use jinyun_base::{Fault, Id, Time};
+use jinyun_base::{Day, Fault, Id, Time};
 use jinyun_engine::{Failure, Job, Query, View};
 use jinyun_evidence::{
     Answer, Catalogue, Catalogues, Clause, DutyStanding, Evidence, Exception, Finding, Govern, Owed,
     RecordKind, Registers, Side, State, Verdict, standings,
 };
 use jinyun_governance::{
-    Day, DutyDefault, DutyRecord, Every, Exception as Departure, ExceptionState, FailedClause, Governance,
-    Opinion, Period, RecordSort, Risk, RiskSpec, RiskState, Setup, Side as List, Treatment,
-    from_findings,
+    DutyDefault, DutyRecord, Exception as Departure, ExceptionState, FailedClause, Governance, Opinion,
+    RecordSort, Risk, RiskSpec, RiskState, Setup, Side as List, Treatment, from_findings,
 };
 use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
@@ -33,16 +32,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: u64 = 60;
 
 /// A duty of the provider's, as the catalogue has it.
-fn owed(standard: &str, clause: &Clause, duty: &Owed) -> Result<DutyDefault, Fault> {
-    let bad = |say: String| Fault::new(format!("the duty of clause {}: {say}", clause.id));
-    let valid = duty.valid.map(|valid| Period::try_from(String::from(valid))).transpose();
-    Ok(DutyDefault {
+fn owed(standard: &str, clause: &Clause, duty: &Owed) -> DutyDefault {
+    DutyDefault {
         clause: clause.id.clone(),
         standard: standard.into(),
         side: List::Provider,
         owner: duty.owner.clone(),
-        every: Some(Every::try_from(String::from(duty.every)).map_err(bad)?),
-        valid: valid.map_err(bad)?,
+        every: Some(duty.every),
+        valid: duty.valid,
         on: duty.on.clone().unwrap_or_default(),
         first_due_days: Some(duty.first),
         record: Some(match duty.record {
@@ -53,7 +50,7 @@ fn owed(standard: &str, clause: &Clause, duty: &Owed) -> Result<DutyDefault, Fau
         }),
         shows_zh: duty.shows_zh.clone(),
         shows_en: duty.shows_en.clone(),
-    })
+    }
 }
 
 /// What an institution has to do itself, if the clause has such a half that no check answers.
@@ -79,15 +76,15 @@ fn own(standard: &str, clause: &Clause) -> Option<DutyDefault> {
 }
 
 /// All duties of the catalogue.
-fn duties(catalogues: &Catalogues) -> Result<Vec<DutyDefault>, Fault> {
+fn duties(catalogues: &Catalogues) -> Vec<DutyDefault> {
     let mut all = Vec::new();
     for (catalogue, clause) in catalogues.clauses() {
         if let Answer::Duty { duty } = &clause.answer {
-            all.push(owed(&catalogue.key, clause, duty)?);
+            all.push(owed(&catalogue.key, clause, duty));
         }
         all.extend(own(&catalogue.key, clause));
     }
-    Ok(all)
+    all
 }
 
 /// The registers of this instance, with the names of the guardrails that there are. Files that a
@@ -98,7 +95,7 @@ pub fn open(instance: &Instance, kms: &Kms, cloud: &Cloud, guardrails: Vec<Strin
     let key = |(catalogue, clause): (&Catalogue, &Clause)| (clause.id.clone(), catalogue.key.clone());
     let governance = Governance::open(Setup {
         clock: Arc::new(now),
-        duties: duties(catalogues)?,
+        duties: duties(catalogues),
         clauses: catalogues.clauses().map(key).collect(),
         guardrails,
         files: instance.control_dir().join("evidence").join("records"),
@@ -243,11 +240,12 @@ pub fn lend(governance: Arc<Governance>, cloud: Arc<Cloud>) -> Govern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jinyun_base::Every;
 
     #[test]
     fn every_duty_of_the_catalogue_is_on_a_list_once() {
         let catalogues = Catalogue::all().unwrap();
-        let all = duties(catalogues).unwrap();
+        let all = duties(catalogues);
         let provider = all.iter().filter(|duty| duty.side == List::Provider);
         assert_eq!(provider.count(), catalogues.duties().count());
         let tenant = all.iter().filter(|duty| duty.side == List::Tenant).count();

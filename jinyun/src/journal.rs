@@ -407,8 +407,7 @@ mod tests {
 
     #[test]
     fn a_kept_checkpoint_is_not_written_over() {
-        let dir = std::env::temp_dir().join(format!("jykept-{}", std::process::id()));
-        fs::create_dir_all(&dir).unwrap();
+        let dir = jinyun_testdb::Dir::new("kept");
         let one = |word: &str| {
             let entries: Vec<Vec<u8>> = (0..3).map(|n| format!("{word}{n}").into_bytes()).collect();
             json!({ "notes": notes(&entries, 3) })
@@ -417,6 +416,5 @@ mod tests {
         assert!(files[0].ends_with("tour-0-3.sha256") && files[1].ends_with("tour-0-3.sm3"));
         assert!(save(&dir, &one("a")).is_ok(), "the same again");
         assert!(save(&dir, &one("b")).unwrap_err().to_string().contains("another checkpoint"));
-        fs::remove_dir_all(&dir).unwrap();
     }
 }

@@ -8,12 +8,14 @@ mod agent;
 mod approval;
 mod ask;
 mod assess;
+mod catalogue;
 mod client;
 mod control;
 mod cosign;
 mod duty;
 mod factor;
 mod fail;
+mod federation;
 mod governance;
 mod hosts;
 mod instance;
@@ -25,6 +27,7 @@ mod plan;
 mod profile;
 mod proof;
 mod report;
+mod rule;
 mod say;
 mod session;
 mod show;
@@ -65,6 +68,11 @@ enum Command {
     Status,
     /// Assess the instance against the standards, clause by clause (needs an audit administrator).
     Assess(assess::Options),
+    /// Catalogues of standards: make one of a table, check it, install it.
+    Catalogue {
+        #[command(subcommand)]
+        command: Box<catalogue::Command>,
+    },
     /// Make a report of the newest assessment: OSCAL, HTML, PDF, statements, or an assessor's pack.
     Report(report::Options),
     /// Make a plan of a move to the cloud from an inventory of information systems.
@@ -122,6 +130,11 @@ enum Command {
         #[command(subcommand)]
         command: factor::Command,
     },
+    /// Identity providers of one's institution.
+    Federation {
+        #[command(subcommand)]
+        command: federation::Command,
+    },
     /// Print a shell's completion script.
     Completion {
         /// The shell.
@@ -170,6 +183,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Stop => supervise::stop(&instance)?,
         Command::Down => supervise::down(&instance)?,
         Command::Assess(options) => assess::run(&instance, &options, &wish)?,
+        Command::Catalogue { command } => catalogue::run(&wish, *command)?,
         Command::Report(options) => report::run(&instance, &options, &wish)?,
         Command::Plan(options) => plan::run(&options)?,
         Command::Policy => matrix::run(&control::registry())?,
@@ -186,6 +200,7 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Exception { command } => duty::exception(&wish, command)?,
         Command::Cosign { command } => cosign::run(&wish, command)?,
         Command::Factor { command } => factor::run(&wish, command)?,
+        Command::Federation { command } => federation::run(&wish, command)?,
         Command::Completion { shell } => completion(shell)?,
         Command::Passwd(options) => passwd::run(&instance, &options)?,
         Command::Supervise => supervise::run(&instance)?,

@@ -1,5 +1,5 @@
 //! What the control process lends to evidence: the records, the hosts, its keys' names, its files,
-//! and two threads on which it is taken all the time.
+//! and three threads on which it is taken all the time.
 
 use crate::control::{Bell, now, spawn};
 use crate::hosts::Links;
@@ -7,7 +7,7 @@ use crate::instance::{Instance, Settings};
 use crate::say;
 use jinyun_base::Fault;
 use jinyun_edge::Edge;
-use jinyun_evidence::{Evidence, RouteFact, Setup, SiteSetup};
+use jinyun_evidence::{Catalogue, Evidence, RouteFact, Setup, SiteSetup};
 use jinyun_identity::Identity;
 use jinyun_kms::Kms;
 use jinyun_rest::Cloud;
@@ -15,7 +15,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the listeners and a host get to be there.
+/// How long the listeners and a host get to be there. A time and no event: whether a host comes at all
+/// is what is to be found out.
 const START: Duration = Duration::from_secs(3);
 
 /// Evidence over this instance.
@@ -39,6 +40,11 @@ pub fn open(instance: &Instance, settings: &Settings, cloud: Arc<Cloud>, links: 
         management: here(settings.management_port),
         site,
     })?;
+    for (key, why) in evidence.refused() {
+        say::err(&format!("jinyun: the catalogue {key} is not loaded: {why}"));
+    }
+    // The registers of duties, which are opened after this, read the same rows.
+    Catalogue::extend(evidence.catalogues())?;
     Ok(Arc::new(evidence))
 }
 
@@ -64,6 +70,7 @@ pub fn watch(evidence: Arc<Evidence>, bell: Arc<Bell>) -> Result<(), Fault> {
             bell.wait(pause.listening);
         }
     })?;
+    let attacks = evidence.clone();
     spawn("evidence-slow", move || {
         if let Err(failure) = evidence.tidy() {
             say::err(&format!("jinyun: the synthetic tenant: {failure}"));
@@ -71,6 +78,12 @@ pub fn watch(evidence: Arc<Evidence>, bell: Arc<Bell>) -> Result<(), Fault> {
         std::thread::sleep(START);
         loop {
             std::thread::sleep(evidence.watch().toil());
+        }
+    })?;
+    spawn("evidence-raid", move || {
+        std::thread::sleep(START);
+        loop {
+            std::thread::sleep(attacks.watch().raid());
         }
     })
 }

@@ -169,6 +169,7 @@ fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
     settings: &crate::instance::Settings) -> Result<(), Fault> {
     let mut db = Db::open(&instance.store(settings))?;
     let lines = jinyun_governance::Lines::read(&mut jinyun_engine::View::new(&mut db))?;
+    let authorities = jinyun_governance::authorities(&mut jinyun_engine::View::new(&mut db))?;
     keep(journal, |out| {
         db.export_with(&instance.name, options.from, &|note| lines.under(&note), out).map(|_| ())
     })?;
@@ -176,7 +177,10 @@ fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
     let checkpoints = pack::newest_notes(&export)?;
     let made = Made { checkpoints: &checkpoints, ..*made };
     let keys = kms.journal_keys();
-    let (items, absent) = pack::contents(&made, value, export, &keys, options.records.as_deref())?;
+    let (mut items, absent) = pack::contents(&made, value, export, &keys, options.records.as_deref())?;
+    if !authorities.is_empty() {
+        items.push(Item { path: pack::AUTHORITIES.into(), body: Body::Bytes(authorities.into_bytes()) });
+    }
     for one in &absent {
         say::err(&format!("not in the pack: the file of the record {} ({})", one.name.escape_debug(),
             one.sha256.escape_debug()));
@@ -197,8 +201,7 @@ mod tests {
 
     #[test]
     fn what_fails_leaves_nothing() {
-        let dir = std::env::temp_dir().join(format!("jyreportcli-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = jinyun_testdb::Dir::new("report");
         let path = dir.join("report");
         assert!(keep(&path, |_| Err(Fault::new("no"))).is_err());
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
@@ -206,6 +209,5 @@ mod tests {
         assert_eq!(read(&path).unwrap()["a"], 1);
         std::fs::write(&path, "neither").unwrap();
         assert!(read(&path).is_err());
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

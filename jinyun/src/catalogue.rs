@@ -1,0 +1,215 @@
+//! `jinyun catalogue`: standards and rules that the operator has and that are not shipped.
+//!
+//! Making a catalogue of a table and looking at one need no network and no instance: they read a file
+//! and say everything that is wrong with it. Installing and removing ask the platform, as the security
+//! administrator, and so are decisions of the platform with entries of their own.
+
+use crate::fail::{FAILED, Failed, REFUSED};
+use crate::say;
+use crate::session::{Session, Wish};
+use crate::show;
+use jinyun_base::Fault;
+use jinyun_evidence::{Answer, BYTES, Catalogue, Imported, Malformed, Titles, import};
+use serde_json::Value;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const PATH: &str = "/evidence/v1/catalogues";
+
+/// What to do.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Make a catalogue of a table of requirements (docs/catalogue.md says which columns there are).
+    Import {
+        /// The table: a .csv file as spreadsheet programs write it, or a .yaml file.
+        file: PathBuf,
+        /// The catalogue's short name: 2 to 24 of a-z, 0-9 and dash.
+        #[arg(long, value_name = "ID")]
+        standard: String,
+        /// Number or name of the standard; the English title if not said.
+        #[arg(long)]
+        name: Option<String>,
+        /// Its title in English.
+        #[arg(long)]
+        title_en: String,
+        /// Its title in Chinese.
+        #[arg(long)]
+        title_zh: String,
+        /// Its version or year.
+        #[arg(long)]
+        version: Option<String>,
+        /// Write to this file.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Say everything that is wrong with a catalogue, or what is in it.
+    Check {
+        /// The catalogue.
+        file: PathBuf,
+    },
+    /// The catalogues by which the platform is judged.
+    List,
+    /// Install a catalogue; it is loaded when the instance's processes start again.
+    Install {
+        /// The catalogue.
+        file: PathBuf,
+    },
+    /// Remove an installed catalogue; it is judged by until the instance's processes start again.
+    Remove {
+        /// Its short name.
+        key: String,
+    },
+}
+
+/// The bytes of a file, at most one more than a catalogue may have.
+fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
+    let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", path.display()));
+    let most = u64::try_from(BYTES).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(path).map_err(bad)?.take(most + 1).read_to_end(&mut bytes).map_err(bad)?;
+    Ok(bytes)
+}
+
+/// Everything that is wrong with a file, a line each.
+fn unfit(malformed: &Malformed) -> Failed {
+    let said = malformed.to_string();
+    let lines: Vec<String> = said.lines().map(show::plain).collect();
+    Failed::new(REFUSED, format!("the catalogue cannot be taken:\n  {}", lines.join("\n  ")))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Fault> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path))
+        .map_err(|e| Fault::new(format!("{}: {e}", path.display())))
+}
+
+/// A catalogue from its file, which fits the shipped ones.
+fn checked(file: &Path) -> Result<Catalogue, Failed> {
+    let name = file.display().to_string();
+    let catalogue = Catalogue::bring(&name, &bytes(file)?).map_err(|bad| unfit(&bad))?;
+    Catalogue::shipped()?.with([catalogue.clone()]).map_err(|bad| unfit(&bad))?;
+    Ok(catalogue)
+}
+
+/// What is in a catalogue, in a line.
+fn told(catalogue: &Catalogue) -> String {
+    let count = |is: fn(&Answer) -> bool| catalogue.clauses.iter().filter(|c| is(&c.answer)).count();
+    let away = catalogue.clauses.iter().filter(|c| !c.not_applicable.is_empty()).count();
+    format!(
+        "{} ({}): {} rows: {} answered by other rows, {} duties, {} the tenant's, {} not built, {} not \
+         applicable", catalogue.key, show::plain(&catalogue.standard), catalogue.clauses.len(),
+        count(|a| matches!(a, Answer::SameAs { .. } | Answer::Checks { .. })),
+        count(|a| matches!(a, Answer::Duty { .. })), count(|a| matches!(a, Answer::Tenant { .. })),
+        count(|a| matches!(a, Answer::NotBuilt { .. })), away,
+    )
+}
+
+fn made(file: &Path, titles: &Titles, out: &Path) -> Result<(), Failed> {
+    let name = file.display().to_string();
+    let Imported { catalogue, .. } = import(&name, &bytes(file)?, titles, Catalogue::shipped()?)
+        .map_err(|bad| unfit(&bad))?;
+    let text = catalogue.write()?;
+    // What is written has to be what is read.
+    let again = Catalogue::bring(&name, text.as_bytes()).map_err(|bad| unfit(&bad))?;
+    if again != catalogue {
+        return Err(Failed::new(FAILED, "the catalogue would not be read as it is: nothing is written"));
+    }
+    write(out, &text)?;
+    say::out(&format!("{}: {}", out.display(), told(&catalogue)));
+    Ok(())
+}
+
+fn list(wish: &Wish) -> Result<(), Failed> {
+    let answer = Session::open(wish)?.get("listing the catalogues", PATH)?;
+    let all = &answer["catalogues"];
+    let rows: Vec<Vec<String>> = all.as_array().into_iter().flatten().map(|one| {
+        let whose = if one["shipped"] == true { "shipped" } else { "installed" };
+        let mut row = vec![show::cell(&one["key"]), whose.to_string()];
+        row.extend(["rows", "state", "standard", "why"].map(|name| show::cell(&one[name])));
+        row
+    }).collect();
+    let head = ["KEY", "FROM", "ROWS", "STATE", "STANDARD", "WHY"];
+    show::print(wish.output, all, || show::table(&head, &rows));
+    Ok(())
+}
+
+fn install(wish: &Wish, file: &Path) -> Result<(), Failed> {
+    let catalogue = checked(file)?;
+    let answer = Session::open(wish)?.upload("installing the catalogue", PATH, file)?;
+    let one: &Value = &answer["catalogue"];
+    show::print(wish.output, one, || format!(
+        "{}\nInstalled, SHA-256 {}. It is loaded when the instance's processes start again (jinyun stop, \
+         jinyun up).", told(&catalogue), show::cell(&one["sha256"]),
+    ));
+    Ok(())
+}
+
+fn remove(wish: &Wish, key: &str) -> Result<(), Failed> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if key.is_empty() || !key.chars().all(good) {
+        return Err(Failed::new(REFUSED, "this is no catalogue's short name: see jinyun catalogue list"));
+    }
+    Session::open(wish)?.ask("removing the catalogue", "DELETE", &format!("{PATH}/{key}"), None)?;
+    say::out("Removed. It is judged by until the instance's processes start again.");
+    Ok(())
+}
+
+/// Runs it.
+pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Import { file, standard, name, title_en, title_zh, version, out } => {
+            let (name, version) = (name.unwrap_or_default(), version.unwrap_or_default());
+            let titles = Titles { key: standard, standard: name, title_en, title_zh, version };
+            made(&file, &titles, &out)
+        }
+        Command::Check { file } => {
+            say::out(&told(&checked(&file)?));
+            Ok(())
+        }
+        Command::List => list(wish),
+        Command::Install { file } => install(wish, &file),
+        Command::Remove { key } => remove(wish, &key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../trust/evidence/standards-import-samples/internal-rules.csv");
+
+    fn titles() -> Titles {
+        Titles {
+            key: "sample".into(),
+            title_en: "Sample internal rules".into(),
+            title_zh: "示例内部规定".into(),
+            ..Titles::default()
+        }
+    }
+
+    #[test]
+    fn a_table_becomes_a_file_that_is_taken_again() {
+        let dir = std::env::temp_dir().join(format!("jycatalogue-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
+        let (table, out) = (dir.join("rules.csv"), dir.join("rules.yaml"));
+        std::fs::write(&table, SAMPLE).unwrap();
+        made(&table, &titles(), &out).unwrap();
+        let catalogue = checked(&out).unwrap();
+        assert_eq!(catalogue.key, "sample");
+        assert!(told(&catalogue).starts_with("sample (Sample internal rules): "));
+        // Everything that is wrong, each with the file's name; and nothing is written over.
+        std::fs::write(&table, "id,title,refs\nA,a,9.9\nB,,\n").unwrap();
+        let failed = made(&table, &titles(), &out).unwrap_err();
+        assert_eq!(failed.code, REFUSED);
+        let said = failed.say.lines().filter(|line| line.contains("rules.csv, row ")).count();
+        assert_eq!(said, 3, "{}", failed.say);
+        assert_eq!(checked(&out).unwrap(), catalogue);
+        let failed = checked(&dir.join("none.yaml")).unwrap_err();
+        assert!(failed.code == FAILED && failed.say.contains("none.yaml"), "{}", failed.say);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

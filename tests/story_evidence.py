@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+"""The story of a thing that breaks: what stood green turns red within a minute, and green again when it is
+mended.
+
+    tests/story_evidence.py [--binary PATH] [--hosts real|simulated]
+                            [--lent --instance NAME --port N --management-port N]
+
+Somebody opens the file of the root key to everybody (and, on real hosts, the directory of guests' records):
+nothing that the platform would mend by itself. Nobody tells the platform. Which clauses have to turn red is
+worked out here, from the rows of the catalogue as the API shows them: those that name the check, and those
+that are answered by such a clause. Exactly these must, in the API and on the command line; and all must
+stand as before once it is mended. The journal, verified, has both. Without the half of it that looks at all
+other clauses a platform that turns everything red would pass, too."""
+
+import json
+import os
+import stat
+import sys
+import time
+
+from cloud import Failed, expect, run, until
+from story_world import assess, assessed, main, verifier
+
+MINUTE = 60  # seconds within which a change has to show
+SORTS = ("records", "policy", "listeners", "key file", "journal",
+         "hosts")  # facts that are read all the time
+GREEN = ("met", "partly")
+
+
+def look(at, path):
+    return at.http("GET", f"{at.management}/evidence/v1/{path}", token=at.auditor, ok=(200,))[2]
+
+
+class Clauses:
+    """Every clause of every standard, as one answer of the API shows it."""
+
+    def __init__(self, at):
+        self.rows = {row["id"]: row for row in look(at, "clauses")["clauses"]}
+        self.states = {(ident, half): row[member] for ident, row in self.rows.items()
+                       for half, member in (("own", "state"), ("tenant", "tenant_state"))
+                       if row.get(member)}
+
+    def red(self):
+        return {key for key, state in self.states.items() if state == "failed"}
+
+    def rests(self, ident, half, check):
+        """Whether a half of a clause rests on a check: it names it, or a clause that answers it does."""
+        row = self.rows[ident]
+        both, answer = row["duty"] == "both", row["answer"]
+        own = "tenant" if row["duty"] == "user" else "provider"
+        if row.get("exception") or not both and half != own:
+            return False
+        if both and half == "tenant" and row.get("tenant"):
+            return check in row["tenant"].get("checks", [])
+        if "same_as" in answer:
+            return any(self.rests(other, half, check) for other in answer["same_as"])
+        return not (both and half == "tenant") and check in answer.get("checks", [])
+
+    def on(self, check):
+        """The keys of all states that rest on a check."""
+        found = set()
+        for ident, half in self.states:
+            own = "tenant" if self.rows[ident]["duty"] == "user" else "provider"
+            if self.rests(ident, "tenant" if half == "tenant" else own, check):
+                found.add((ident, half))
+        return found
+
+
+def told(keys):
+    return ", ".join(sorted(ident + ("" if half == "own" else f" ({half}'s half)") for ident, half in keys))
+
+
+def breaks(at):
+    """What is broken: (check, path, mode that is too open)."""
+    yield "keys-wrapped", f"{at.state}/control/keys.json", 0o644
+    if at.hosts == "real":
+        yield "host-files", f"{at.state}/host/guests", 0o755
+
+
+def shown(story, at, desk):
+    """The posture, in each of the ways in which it is asked for."""
+    with story.step("the posture: table, one clause, a grade, a time, JSON"):
+        table = assess(desk)
+        report = assessed(desk, "--latest")
+        counts = report["counts"]
+        [line] = [line for line in table.splitlines() if line.startswith("JR/T 0167: ")]
+        for word, name in ((" met (", "met"), (" partly", "partly"), (" failed", "failed"),
+                           (" not proved", "error")):
+            expect(f"{counts[name]}{word}" in line, f"the table does not count what is {name} as JSON does",
+                   "jinyun assess", f"{line}\n{counts}")
+        for row in report["clauses"]:
+            if row["state"] in GREEN:
+                expect(row["id"] in table, f"clause {row['id']} is not in the table", "jinyun assess",
+                       table)
+        detail = assess(desk, "--latest", "--clause", "9.3-B-a")
+        found = next(f for f in report["findings"] if f["check"] == "keys-wrapped")
+        expect(detail.startswith("9.3-B-a") and found["says"] in detail
+               and found["says_nothing_about"] in detail,
+               "the clause does not say what it rests on", "jinyun assess --clause 9.3-B-a", detail)
+        below = {row["id"] for row in assessed(desk, "--latest", "--clause", "9.3")["clauses"]}
+        expect(below == {row["id"] for row in report["clauses"]
+                         if row["id"].startswith(("9.3-", "9.3."))} and below,
+               "--clause shows others than those below it", said=str(sorted(below)))
+        for grade in ("basic", "extended", "enhanced"):
+            rows = assessed(desk, "--latest", "--tier", grade)["clauses"]
+            expect({row["id"] for row in rows} == {row["id"] for row in report["clauses"] if row["level"]
+                                                   == grade}
+                   and rows, f"--tier {grade} shows others than this grade's")
+        fresh = assessed(desk, "--latest", "--since", "1h")
+        names = {f["check"] for f in fresh["findings"]}
+        expect(names == {f["check"] for f in report["findings"]}, "--since 1h leaves out what is young")
+        expect(not assessed(desk, "--latest", "--since", "0s")["clauses"], "--since 0s shows clauses")
+        out = desk.do(None, "assess", "--since", "soon", code=2)
+        expect("90s" in out, "it does not say what a length of time looks like",
+               "jinyun assess --since soon", out)
+
+
+def settled(at):
+    """The clauses once everything that is read all the time was read without the assessment's synthetic
+    tenant."""
+    begin = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def whole():
+        read = look(at, "freshness")["freshness"]["facts"]
+        return all(read.get(sort) and read[sort] > begin for sort in SORTS)
+    until("everything was looked at again", MINUTE + 30, whole, 0.5)
+    return Clauses(at)
+
+
+def turned(at, before, want, what):
+    """Waits until exactly the clauses are as they should be; returns the seconds that it took."""
+    begin = time.monotonic()
+
+    def right():
+        now = Clauses(at).states
+        wrong = {key for key in set(now) | set(want) if now.get(key) != want.get(key)}
+        stray = {key for key in wrong if want.get(key) == before.get(key)}
+        said = "\n".join(f"{told({key})}: is {now.get(key)}, should be {want.get(key)}"
+                         for key in sorted(wrong))
+        if stray and not wrong - stray:
+            raise Failed("clauses have changed that do not rest on it", "GET /evidence/v1/clauses", said)
+        expect(not wrong, "clauses are not as they should be", "GET /evidence/v1/clauses", said)
+        return True
+    until(what, MINUTE, right, 0.25)
+    return time.monotonic() - begin
+
+
+def on_command_line(desk, keys, what):
+    """A new assessment at the command line shows exactly these as failed."""
+    words = ("--standard", "all", "--state", "failed")
+    rows = assessed(desk, *words)["clauses"]
+    found = {(row["id"], half) for row in rows for half,
+             member in (("own", "state"), ("tenant", "tenant_state"))
+             if row.get(member) == "failed"}
+    expect(found == keys, f"the command line shows others as failed {what}", "jinyun assess --state failed",
+           f"too many: {told(found - keys)}\nmissing: {told(keys - found)}")
+    table = assess(desk, "--latest", *words)
+    lines = [line for line in table.splitlines() if " FAILED " in line]
+    named = {line.split()[0] for line in lines}
+    expect(named == {ident for ident, _ in keys}, "the table shows others", "jinyun assess --state failed",
+           table)
+
+
+def changes(at, desk):
+    """The entries about evidence in an export of the journal, which verifies."""
+    export = f"{desk.where}/journal.export"
+    desk.do(None, "journal", "export", export)
+    run([verifier(at.binary), "--keys", f"{at.state}/journal.keys", export])
+    with open(export, encoding="utf-8") as file:
+        entries = [json.loads(line) for line in file if line.startswith('{"action"')]
+    return [e["note"] for e in entries
+            if e["action"] in ("evidence:finding:change", "evidence:clause:change")]
+
+
+def tell(story, at, desk):
+    shown(story, at, desk)
+    with story.step("at rest: all facts that are read all the time are young") as words:
+        base = settled(at)
+        wanted, spoilt = set(), []
+        for check, path, mode in breaks(at):
+            rests = base.on(check)
+            found = {f["check"]: f["verdict"] for f in look(at, "findings")["findings"]}
+            expect(found[check] == "met", f"{check} is not met before anything was broken",
+                   said=found[check])
+            expect(any(base.states[key] in GREEN for key in rests),
+                   f"nothing that rests on {check} stands well",
+                   said=told(rests))
+            wanted |= rests
+            spoilt.append((check, path, stat.S_IMODE(os.stat(path).st_mode), mode))
+        words.append(f"{len(base.states)} states, {len(base.red())} of them failed")
+    turning = wanted - base.red()
+    red = base.states | {key: "failed" for key in wanted}
+    try:
+        with story.step("broken by hand: exactly what rests on it turns red") as words:
+            for _, path, _, mode in spoilt:
+                os.chmod(path, mode)
+            took = turned(at, base.states, red, "the clauses that rest on it are red")
+            words += [f"after {took:.0f} s", told(turning)]
+        with story.step("the command line says so, too"):
+            on_command_line(desk, base.red() | wanted, "while it is broken")
+            detail = assess(desk, "--latest", "--clause", "9.3-B-a")
+            expect("FAILED" in detail and "can be read by others" in detail,
+                   "it does not say what is wrong",
+                   "jinyun assess --clause 9.3-B-a", detail)
+    finally:
+        for _, path, mode, _ in spoilt:
+            os.chmod(path, mode)
+    with story.step("mended by hand: all stand as before") as words:
+        took = turned(at, red, base.states, "the clauses stand as before")
+        words.append(f"after {took:.0f} s")
+    with story.step("the command line says so, too"):
+        on_command_line(desk, base.red(), "once it is mended")
+    with story.step("the journal has both changes, and verifies") as words:
+        def both():
+            notes = changes(at, desk)
+            for check, *_ in spoilt:
+                verdicts = [n["to"] for n in notes if n.get("check") == check]
+                expect(verdicts[-2:] == ["failed", "met"],
+                       f"the journal does not say that {check} broke and was mended",
+                       "jinyun journal export", str(verdicts))
+            for ident, half in turning:
+                states = [(n["from"], n["to"]) for n in notes
+                          if n.get("clause") == ident and n.get("tenant", False) == (half == "tenant")]
+                was = base.states[ident, half]
+                expect(states[-2:] == [(was, "failed"), ("failed", was)],
+                       f"the journal does not say that {ident} "
+                       "turned red and stood as before again", "jinyun journal export", str(states))
+            return notes
+        notes = until("the journal has both changes", 15, both, 0.5)
+        words.append(f"{len(notes)} entries about evidence")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, "evidence", 47443, tell))

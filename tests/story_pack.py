@@ -1,0 +1,228 @@
+#!/usr/bin/python3
+"""The story of a pack in an assessor's hands: it is verified far from the cloud, and whatever is done to it
+is found.
+
+    tests/story_pack.py [--binary PATH] [--seed N] [--lent --instance NAME --port N --management-port N]
+
+The cloud's pack is written, then the cloud is stopped. Pack, public keys and `jinyun-verify` go to an empty
+directory, and the verifier runs there without an environment, without a network, and without the
+directories of any instance. One byte of every file is changed, at places that follow from a seed, and in
+its header, in the padding and behind the end; files are removed, added, swapped. Each time the verifier has
+to fail and to name the file. A second verifier reads the journal, and compliance-trestle judges the OSCAL
+documents of this very pack (tests/oscal.py). The first run, of the pack as it is, is what makes the others
+say anything: a verifier that refuses everything fails it."""
+
+import concurrent.futures
+import json
+import os
+import random
+import shutil
+import sys
+import tarfile
+
+from cloud import expect, run
+from story_world import assess, main, verifier
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BLOCK = 512
+NOTE = "manifest.note"
+# No network; where instances keep their files there is nothing; neither is there an environment.
+ALONE = ["unshare", "--mount", "--net", "sh", "-c",
+         "mount -t tmpfs none /var/lib/jinyun && { [ ! -d /run/jinyun ] || "
+         'mount -t tmpfs none /run/jinyun; } && cd "$1" && shift && exec env -i "$@"', "alone"]
+
+
+class Pack:
+    """The bytes of a pack, and where its files lie."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.bytes = file.read()
+        with tarfile.open(path) as tar:
+            self.files = {one.name: (one.offset, one.offset_data, one.size) for one in tar}
+
+    def part(self, name):
+        """A file with its header and what it is filled up with."""
+        begin, data, size = self.files[name]
+        return self.bytes[begin:data + -(-size // BLOCK) * BLOCK]
+
+    def whole(self, parts):
+        return b"".join(parts) + bytes(2 * BLOCK)
+
+    def flipped(self, at, bit=1):
+        return self.bytes[:at] + bytes([self.bytes[at] ^ bit]) + self.bytes[at + 1:]
+
+
+def header(name, size):
+    """As docs/pack-format.md has it."""
+    text = bytearray(BLOCK)
+    text[:len(name)] = name.encode()
+    for place, word in ((100, b"0000644\0"), (108, b"0000000\0"), (116, b"0000000\0"),
+                        (124, b"%011o\0" % size),
+                        (136, b"00000000000\0"), (148, b" " * 8), (156, b"0"), (257, b"ustar\0" b"00")):
+        text[place:place + len(word)] = word
+    text[148:156] = b"%06o\0 " % sum(text)
+    return bytes(text)
+
+
+class Assessor:
+    """Somebody who has the pack, the keys as they were handed over, and the verifier."""
+
+    def __init__(self, where, at, pack):
+        self.where = where
+        os.mkdir(where)
+        for path, name in ((verifier(at.binary), "jinyun-verify"), (f"{at.state}/journal.keys", "keys"),
+                           (pack, "pack")):
+            shutil.copy(path, f"{where}/{name}")
+
+    def alone(self, *words, ok=True):
+        return run([*ALONE, self.where, *words], 60, ok=ok)
+
+    def verify(self, *words, ok=True):
+        return self.alone("./jinyun-verify", "pack", *words, ok=ok)
+
+    def names(self, what, content, *files):
+        """The verifier finds what was done to the pack, and names these files."""
+        with open(f"{self.where}/spoilt", "wb") as file:
+            file.write(content)
+        code, out, errors = self.verify("spoilt", "--keys", "keys", "--json", ok=False)
+        expect(code == 1, f"{what}: it ended with {code}", "jinyun-verify pack", out + errors)
+        found = json.loads(out)
+        # Of the manifest and its signature the verifier cannot tell which was changed, and says so.
+        named = {problem["file"] for problem in found["problems"]}
+        named |= {NOTE for problem in found["problems"] if problem["what"]
+                  == "signature" and NOTE in problem["say"]}
+        expect(not found["ok"] and named >= set(files), f"{what}: not all of {', '.join(files)} are named",
+               "jinyun-verify pack", out)
+        return found["problems"]
+
+
+def sorts(files):
+    """Files by their sort: the directory, and the way the name ends."""
+    found = {}
+    for name in files:
+        found.setdefault((os.path.dirname(name), os.path.splitext(name)[1]), []).append(name)
+    return list(found.values())
+
+
+def spoil(story, at, assessor, pack):
+    """Everything that is done to the pack."""
+    dice, names = random.Random(at.seed), list(pack.files)
+    with story.step(f"one byte of every file, changed (seed {at.seed})") as words:
+        count = 0
+        for name in names:
+            _, data, size = pack.files[name]
+            for place in {0, size - 1, dice.randrange(size)}:
+                problems = assessor.names(f"byte {place} of {name}",
+                                          pack.flipped(data + place, 1 << dice.randrange(8)),
+                                          name)
+                where = [p for p in problems if p["file"] == name and p["what"] == "changed"]
+                # The manifest has ranges for all but itself and its signature.
+                if name not in names[:2]:
+                    expect(any(p["from"] <= place <= p["to"] for p in where),
+                           f"byte {place} of {name}: the range is not told", said=str(problems))
+                count += 1
+        words.append(f"{count} copies of {len(names)} files")
+    with story.step("one byte of every header, of what fills a file up, and behind the end"):
+        for name in names:
+            begin, data, size = pack.files[name]
+            assessor.names(f"the header of {name}", pack.flipped(begin + dice.randrange(BLOCK)), name)
+            if size % BLOCK:
+                assessor.names(f"the padding of {name}", pack.flipped(data + size), name)
+        code = assessor.names("a byte of the end", pack.flipped(len(pack.bytes) - 1))
+        expect(any(p["what"] == "end" for p in code), "the end is not named", said=str(code))
+        assessor.names("a byte more", pack.bytes + b"\0")
+    with story.step("a file removed, added, put in another's place; the pack cut off") as words:
+        parts = {name: pack.part(name) for name in names}
+        for some in sorts(names):
+            name = dice.choice(some)
+            assessor.names(f"without {name}", pack.whole(parts[n] for n in names if n != name), name)
+        words.append(f"{len(sorts(names))} sorts of files")
+        for added in ("evidence/" + "0" * 64, "oscal/zz.json", "aaa"):
+            more = header(added, 3) + b"{}\n".ljust(BLOCK, b"\0")
+            for place in (2, dice.randrange(3, len(names)), len(names)):
+                order = [parts[n] for n in names]
+                order.insert(place, more)
+                assessor.names(f"{added} added", pack.whole(order), added)
+            problems = assessor.names(f"{added} added first", pack.whole([more, *parts.values()]), names[0])
+            expect(added in problems[0]["say"], f"{added} is not named", said=str(problems))
+        name = dice.choice(names[2:])
+        assessor.names(f"{name} twice", pack.whole([parts[n] for n in names] + [parts[name]]), name)
+        for _ in range(6):
+            one, other = dice.sample(names[2:], 2)
+            moved = {one: parts[other], other: parts[one]}
+            problems = assessor.names(f"{one} and {other} in each other's place",
+                                      pack.whole(moved.get(n, parts[n]) for n in names))
+            # It reads forwards once: whichever it takes to be in its place, the other one is not.
+            expect({one, other} & {p["file"] for p in problems}, "neither is named", said=str(problems))
+            # Under each other's name: as if the one were the other.
+            swapped = {to: header(to, pack.files[of][2]) + parts[of][BLOCK:] for to,
+                       of in ((one, other), (other, one))}
+            assessor.names(f"{one} and {other} swapped",
+                           pack.whole(swapped.get(n, parts[n]) for n in names), one, other)
+        _, data, size = pack.files[names[-1]]
+        assessor.names("cut off in the last file", pack.bytes[:data + size // 2], names[-1])
+
+
+def trestle(pack):
+    return run([sys.executable, f"{HERE}/oscal.py", pack], 600)[1]
+
+
+def tell(story, at, desk):
+    pack, place = f"{desk.where}/pack", f"{desk.where}/assessor"
+    with story.step("the pack is written") as words:
+        if not at.lent:  # a lent one was assessed on its tour
+            assess(desk)
+        desk.do(None, "report", "--format", "pack", pack)
+        left = set(os.listdir(desk.where)) - {"pack", "config"}
+        expect(not left, "making it has left files", said=str(left))
+        whole = Pack(pack)
+        words.append(f"{len(whole.files)} files, {len(whole.bytes) // 1024} KiB")
+    with story.step("the cloud is stopped"):
+        desk.do(None, "stop")
+        out = desk.do(None, "status")
+        expect("not run" in out or "stopped" in out, "it still runs", "jinyun status", out)
+        code, out, _ = run([at.binary, "--instance", at.name, "assess", "--latest"], ok=False)
+        expect(code != 0, "somebody still answers", "jinyun assess --latest", out)
+    assessor = Assessor(place, at, pack)
+    with story.step("it is verified alone: no cloud, no network, no environment") as words:
+        there = assessor.alone("sh", "-c",
+                               "ls -A /var/lib/jinyun; env; cat /proc/net/route | tail -n +2")[1].split()
+        expect(all(word.startswith(("PWD=", "_=", "SHLVL=", "OLDPWD=")) for word in there),
+               "it is not alone",
+               said=str(there))
+        out = assessor.verify("pack", "--keys", "keys")[1]
+        expect("verified" in out and "NOT" not in out and f'pack of "{at.name}"' in out,
+               "it is not verified", said=out)
+        words.append(out.splitlines()[0])
+        code, out, _ = assessor.verify("pack", ok=False)
+        expect(code == 3 and "no keys were given" in out, "without keys it says more than that it is whole",
+               said=out)
+    with story.step("its parts: the newest checkpoints, the journal by a second verifier"):
+        with tarfile.open(pack) as tar:
+            for name in ("export", "keys", "checkpoint-sha256", "checkpoint-sm3"):
+                with open(f"{place}/{name}.own", "wb") as file:
+                    file.write(tar.extractfile(f"journal/{name}").read())
+            inside = json.load(tar.extractfile("assessment.json"))
+        expect(inside["instance"] == at.name, "the assessment is of another instance",
+               said=str(list(inside)))
+        assessor.verify("pack", "--keys", "keys", "--kept", "checkpoint-sha256.own", "--kept",
+                        "checkpoint-sm3.own")
+        run([sys.executable, f"{HERE}/verify.py", "--keys", f"{place}/keys", f"{place}/export.own"], 300)
+        with open(f"{place}/checkpoint-sha256.own", encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        # Another root of the same size, as somebody would keep it to whom something else was shown.
+        lines[2] = ("B" if lines[2][0] == "A" else "A") + lines[2][1:]
+        with open(f"{place}/other", "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
+        code, out, _ = assessor.verify("pack", "--keys", "keys", "--kept", "other", ok=False)
+        expect(code != 0, "a kept checkpoint with another root is taken", said=out)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        judged = pool.submit(trestle, pack)
+        spoil(story, at, assessor, whole)
+        with story.step("its OSCAL documents, judged by compliance-trestle") as words:
+            words.append(judged.result().strip().splitlines()[-1].partition(": ")[2])
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__, "pack", 48443, tell))
