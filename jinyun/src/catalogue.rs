@@ -192,9 +192,7 @@ mod tests {
 
     #[test]
     fn a_table_becomes_a_file_that_is_taken_again() {
-        let dir = std::env::temp_dir().join(format!("jycatalogue-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(&dir).unwrap();
+        let dir = jinyun_testdb::Dir::new("catalogue");
         let (table, out) = (dir.join("rules.csv"), dir.join("rules.yaml"));
         std::fs::write(&table, SAMPLE).unwrap();
         made(&table, &titles(), &out).unwrap();
@@ -210,6 +208,5 @@ mod tests {
         assert_eq!(checked(&out).unwrap(), catalogue);
         let failed = checked(&dir.join("none.yaml")).unwrap_err();
         assert!(failed.code == FAILED && failed.say.contains("none.yaml"), "{}", failed.say);
-        std::fs::remove_dir_all(&dir).unwrap();
     }
 }

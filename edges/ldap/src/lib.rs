@@ -28,7 +28,9 @@ mod wire;
 
 use filter::Filter;
 use jinyun_base::{Refusal, Secret};
-use jinyun_identity::{Answer, Directories, Entry, LONGEST_PASSWORD, LdapSettings, Unreachable};
+use jinyun_identity::{
+    Answer, Directories, Entry, LONGEST_PASSWORD, LdapSettings, Unreachable, fold,
+};
 use std::time::{Duration, Instant};
 use talk::{Found, Limits};
 use wire::Wire;
@@ -37,6 +39,8 @@ use wire::Wire;
 const WHOLE: Duration = Duration::from_secs(8);
 /// Groups of one person.
 const GROUPS: i64 = 1000;
+/// The longest name and the longest id that are taken over, in bytes.
+const TEXT: usize = 255;
 /// Success, and an answer that was cut off because more entries fit (RFC 4511, 4.1.9).
 const SUCCESS: i64 = 0;
 const TOO_MANY: i64 = 4;
@@ -121,7 +125,7 @@ fn unique(settings: &LdapSettings, entry: &Found) -> Result<(String, String), Tr
         let attribute = name.to_ascii_lowercase();
         match values {
             [] => {}
-            [one] if !one.is_empty() => {
+            [one] if !one.is_empty() && one.len() <= TEXT => {
                 let value = readable(&attribute, one);
                 return Ok((attribute, value));
             }
@@ -182,12 +186,18 @@ impl Directories for Client {
         let at = Limits { whole: settings.query_scope == "sub", most: 2 };
         let (mut found, cut) = wire.search(settings.user_tree(), at, &people, &wanted)?;
         let many = cut || found.len() > 1;
-        let entry = found.pop().filter(|e| !many && !e.dn.trim().is_empty());
+        // Directories find more spellings than we take for one name. Such an entry is nobody's here, and
+        // its password is not tried: each spelling would be another account to guess for.
+        let spelled = |e: &Found| {
+            e.texts(&settings.user_name_attribute).iter().any(|n| fold(n) == fold(name))
+        };
+        let entry = found.pop().filter(|e| !many && !e.dn.trim().is_empty() && spelled(e));
         let dn = match &entry {
             Some(entry) => entry.dn.clone(),
             None => format!("cn=jinyun-nobody,{}", settings.user_tree()),
         };
-        let groups = groups(&mut wire, settings, &member(settings, name, entry.as_ref(), &dn))?;
+        let member = member(settings, name, entry.as_ref(), &dn);
+        let groups = groups(&mut wire, settings, &member)?;
         let code = wire.bind(&dn, password)?;
         wire.leave();
         let Some(entry) = entry else {
@@ -201,7 +211,14 @@ impl Directories for Client {
             code if WRONG.contains(&code) => return Ok(Answer::Wrong("wrong password")),
             code => return Err(trouble(format!("the directory answers a bind with code {code}"))),
         }
-        let (attribute, unique) = unique(settings, &entry)?;
+        // About this entry, and not about the directory: others go on.
+        let (attribute, unique) = match unique(settings, &entry) {
+            Ok(unique) => unique,
+            Err(Unreachable(why)) => return Ok(Answer::Unusable(why)),
+        };
+        let Some(groups) = groups else {
+            return Ok(Answer::Unusable(format!("somebody is in more than {GROUPS} groups")));
+        };
         Ok(Answer::Proved(Entry {
             attribute,
             unique,
@@ -214,8 +231,9 @@ impl Directories for Client {
     }
 }
 
-/// Names of the groups that somebody is in.
-fn groups(wire: &mut Wire, settings: &LdapSettings, member: &str) -> Result<Vec<String>, Trouble> {
+/// Names of the groups that somebody is in; none if there are too many.
+fn groups(wire: &mut Wire, settings: &LdapSettings, member: &str)
+    -> Result<Option<Vec<String>>, Trouble> {
     let attribute = &settings.group_member_attribute;
     let own = match settings.group_ad_nesting {
         true => Filter::in_chain(attribute, member.as_bytes()),
@@ -228,9 +246,10 @@ fn groups(wire: &mut Wire, settings: &LdapSettings, member: &str) -> Result<Vec<
     let (found, cut) = wire.search(settings.group_tree(), at, &filter, &[name])?;
     if cut {
         // Some of the groups would be some of the roles, others each time.
-        return Err(trouble(format!("somebody is in more than {GROUPS} groups")));
+        return Ok(None);
     }
-    Ok(found.iter().filter_map(|group| group.text(name)).collect())
+    let short = |text: &String| text.len() <= TEXT;
+    Ok(Some(found.iter().filter_map(|group| group.text(name)).filter(short).collect()))
 }
 
 #[cfg(test)]

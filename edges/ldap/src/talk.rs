@@ -24,6 +24,8 @@ const NAME: u8 = 0x80;
 const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 /// References to other servers that are passed over in one search.
 const REFERENCES: usize = 64;
+/// At most so many attributes and values of one entry.
+const VALUES: usize = 1024;
 
 /// How far a search goes.
 #[derive(Clone, Copy)]
@@ -81,13 +83,22 @@ fn entry(content: &[u8]) -> Option<Found> {
     let mut parts = Elements(content);
     let dn = text(parts.want(OCTETS)?)?;
     let mut attributes = Elements(parts.want(SEQUENCE)?);
-    let mut values = Vec::new();
+    let (mut values, mut count) = (Vec::new(), 0);
     while !attributes.done() {
+        count += 1;
+        if count > VALUES {
+            return None;
+        }
         let mut one = Elements(attributes.want(SEQUENCE)?);
         let name = text(one.want(OCTETS)?)?;
         let mut inside = Elements(one.want(SET)?);
         let mut all = Vec::new();
         while !inside.done() {
+            // Two bytes on the wire are more in memory.
+            count += 1;
+            if count > VALUES {
+                return None;
+            }
             all.push(inside.want(OCTETS)?.to_vec());
         }
         values.push((name, all));

@@ -26,11 +26,17 @@ fn done(id: u8, tag: u8, code: u8) -> Vec<u8> {
 }
 
 fn person(id: u8, dn: &str) -> Vec<u8> {
+    called(id, dn, "ann", "1", 0)
+}
+
+/// An entry with a name, an id, and so many mail addresses.
+fn called(id: u8, dn: &str, name: &str, unique: &str, mails: usize) -> Vec<u8> {
     let text = |t: &str| element(4, t.as_bytes());
     let attribute = |name: &str, value: &str| {
         element(0x30, &[text(name), element(0x31, &text(value))].concat())
     };
-    let all = [attribute("uid", "ann"), attribute("entryUUID", "1")].concat();
+    let mails = element(0x30, &[text("mail"), element(0x31, &text("").repeat(mails))].concat());
+    let all = [attribute("uid", name), attribute("entryUUID", unique), mails].concat();
     message(id, 0x64, &[text(dn), element(0x30, &all)].concat())
 }
 
@@ -77,7 +83,20 @@ fn only_a_plain_yes_lets_in() {
         all.extend([0x30, 0x84, 0, 1, 0, 0]);
         all
     });
+    let dn = "uid=ann,dc=x";
+    let one = |name: &str, unique: &str, mails: usize| {
+        [called(1, dn, name, unique, mails), done(1, 0x65, 0)].concat()
+    };
+    let many: Vec<u8> = (0..=1000).flat_map(|_| person(2, dn)).chain(done(2, 0x65, 4)).collect();
     let cases: Vec<(&str, Vec<Vec<u8>>, &str)> = vec![
+        ("another spelling", vec![one("\u{e1}nn", "1", 0), no_groups(), yes()],
+            "wrong: the directory has no entry"),
+        ("a name in capitals", vec![one("ANN", "1", 0), no_groups(), yes()], "proved uid=ann,dc=x"),
+        ("a long id", vec![one("ann", &"1".repeat(256), 0), no_groups(), yes()],
+            "unusable: the entry has not one value of entryuuid"),
+        ("many values", vec![one("ann", "1", 2000)], "no: the server's answer"),
+        ("many groups", vec![ann(), many.clone(), yes()], "unusable: somebody is in more than"),
+        ("many groups, wrong", vec![ann(), many, done(3, 0x61, 49)], "wrong: wrong password"),
         ("right", vec![ann(), no_groups(), yes()], "proved uid=ann,dc=x entryuuid 1"),
         ("wrong", vec![ann(), no_groups(), done(3, 0x61, 49)], "wrong: wrong password"),
         ("nobody", vec![none, no_groups(), yes()], "wrong: the directory has no entry"),
@@ -106,6 +125,7 @@ fn only_a_plain_yes_lets_in() {
         let said = match answer {
             Ok(Answer::Proved(e)) => format!("proved {} {} {}", e.dn, e.attribute, e.unique),
             Ok(Answer::Wrong(why)) => format!("wrong: {why}"),
+            Ok(Answer::Unusable(why)) => format!("unusable: {why}"),
             Err(Unreachable(why)) => format!("no: {why}"),
         };
         assert!(said.starts_with(want), "{what}: {said}");

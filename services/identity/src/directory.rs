@@ -16,6 +16,7 @@ use crate::assignment::{Assignment, AssignmentSpec, Scoped};
 use crate::compliance::{Compliance, ComplianceKind};
 use crate::domain::{Domain, DomainSpec};
 use crate::federation::protocol::{self, Protocol, ProtocolSpec};
+use crate::external::{DirectorySpec, UserDirectory};
 use crate::federation::provider::{Provider, ProviderSpec};
 use crate::group::{Group, GroupSpec, Membership, MembershipSpec};
 use crate::lockout::{Lockout, LockoutSpec};
@@ -28,7 +29,7 @@ use jinyun_base::{Fault, Id, Time};
 use jinyun_engine::{Effect, Query, View};
 use jinyun_policy::{Actor, PROVIDER, Role};
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -77,6 +78,8 @@ struct Inside {
     revoked: HashMap<String, (Id, i64)>,
     providers: HashMap<Id, ProviderSpec>,
     protocols: HashMap<Id, ProtocolSpec>,
+    /// Domains whose user directory counts.
+    directories: HashSet<Id>,
 }
 
 /// The directory.
@@ -128,15 +131,17 @@ impl Directory {
         view.list::<Revocation>(&all)?.into_iter().for_each(|h| fresh.revoke(h.id, h.spec));
         fresh.providers = view.list::<Provider>(&all)?.into_iter().map(|h| (h.id, h.spec)).collect();
         fresh.protocols = view.list::<Protocol>(&all)?.into_iter().map(|h| (h.id, h.spec)).collect();
+        fresh.directories = view.list::<UserDirectory>(&all)?.into_iter()
+            .filter(|h| h.spec.counts()).map(|h| h.id).collect();
         self.write(|inside| *inside = fresh);
         Ok(())
     }
 
     /// Takes in what a commit changed.
     pub fn apply(&self, effects: &[Effect]) {
-        const MINE: [&str; 13] = ["domain", "project", "user", "group", "membership", "assignment",
+        const MINE: [&str; 14] = ["domain", "project", "user", "group", "membership", "assignment",
             "application_credential", "trust", "compliance", "lockout", "revocation",
-            "identity_provider", "federation_protocol"];
+            "identity_provider", "federation_protocol", "directory"];
         let about = |e: &Effect| match e {
             Effect::Put { kind, .. } | Effect::Drop { kind, .. } => MINE.contains(&kind.as_str()),
             _ => false,
@@ -148,8 +153,10 @@ impl Directory {
 
     /// A user by name.
     pub fn user_by_name(&self, domain: &Id, name: &str) -> Option<(Id, UserSpec)> {
+        // Folded before the lock is taken: a name from outside may be long.
+        let key = (domain.clone(), fold(name));
         self.read(|i| {
-            let id = i.names.get(&(domain.clone(), fold(name)))?;
+            let id = i.names.get(&key)?;
             i.users.get(id).map(|u| (id.clone(), u.clone()))
         })
     }
@@ -201,7 +208,8 @@ impl Directory {
 
     /// A group's id by name.
     pub fn group_by_name(&self, domain: &Id, name: &str) -> Option<Id> {
-        self.read(|i| i.group_names.get(&(domain.clone(), fold(name))).cloned())
+        let key = (domain.clone(), fold(name));
+        self.read(|i| i.group_names.get(&key).cloned())
     }
 
     /// The groups that a user is in.
@@ -477,6 +485,9 @@ impl Inside {
                     "federation_protocol" => self.take(spec, |i, s| {
                         i.protocols.insert(id, s);
                     }),
+                    "directory" => self.take(spec, |i, s: DirectorySpec| {
+                        if s.counts() { i.directories.insert(id) } else { i.directories.remove(&id) };
+                    }),
                     _ => {}
                 }
             }
@@ -505,6 +516,9 @@ impl Inside {
                     }
                     "federation_protocol" => {
                         self.protocols.remove(&id);
+                    }
+                    "directory" => {
+                        self.directories.remove(&id);
                     }
                     _ => {}
                 }

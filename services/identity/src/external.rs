@@ -63,6 +63,8 @@ pub enum Answer {
     Proved(Entry),
     /// It is not; why, for the journal.
     Wrong(&'static str),
+    /// The password is right, and the entry cannot be somebody here; why, for the journal.
+    Unusable(String),
 }
 
 /// Nothing can be said about the password: no answer in time, no trust in the certificate, a service

@@ -45,6 +45,7 @@ pub use external::{
 pub use first::{first_start, Initial};
 pub use group::{Group, GroupSpec, Membership, MembershipSpec};
 pub use limit::{Limit, LimitSpec};
+pub use names::fold;
 pub use lockout::{Lockout, LockoutSpec};
 pub use openstack::{Service, routes};
 pub use project::{Project, ProjectSpec};

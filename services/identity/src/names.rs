@@ -12,7 +12,7 @@ use unicode_normalization::UnicodeNormalization;
 pub(crate) const SHORT: usize = 64;
 
 /// What a name is compared by.
-pub(crate) fn fold(name: &str) -> String {
+pub fn fold(name: &str) -> String {
     let plain: String = name.trim().nfkc().collect();
     let small = plain.to_lowercase();
     small.nfkc().collect()

@@ -25,6 +25,8 @@ pub struct User;
 pub(crate) const METHODS: &[&str] = &["password", "token", "totp", "application_credential"];
 /// The word of an identity provider, as rules of multi-factor sign-in may name it beside those.
 pub(crate) const OPENID: &str = "openid";
+/// Bytes of what somebody else calls a user.
+const UNIQUE: usize = 1024;
 /// At most so many rules of multi-factor sign-in.
 const RULES: usize = 16;
 
@@ -239,6 +241,12 @@ impl Resource for User {
         if old.is_none_or(|o| o.name != new.name) && mixes_alphabets(&new.name) {
             let say = "mixes letters of alphabets that look alike in one word";
             return Err(Refusal::invalid("name", say).into());
+        }
+        if let Some(from) = &new.federated
+            && (from.unique.len() > UNIQUE || new.email.as_ref().is_some_and(|e| e.len() > UNIQUE))
+        {
+            let say = format!("is called by a text of more than {UNIQUE} bytes where it comes from");
+            return Err(Refusal::invalid("user", say).into());
         }
         if new.federated.is_some() && new.password_set != 0 {
             let say = "cannot be set: the user signs in by an identity provider and has none here";

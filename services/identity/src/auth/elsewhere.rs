@@ -16,6 +16,7 @@ use super::{Identity, denied};
 use crate::external::{Answer, Desk, DirectorySpec, Entry, LONGEST_PASSWORD, Unreachable,
     UserDirectory, password_of};
 use crate::federation::shadow::Outsider;
+use crate::lockout::Gate;
 use crate::names::fold;
 use crate::user::UserSpec;
 use jinyun_base::{Fault, Id, Secret, limits};
@@ -91,6 +92,13 @@ impl Identity {
         // An empty one would be no proof, but a request to be let in without (RFC 4513, 5.1.2).
         let sendable = (1..=LONGEST_PASSWORD).contains(&size) && !password.expose().contains('\0');
         let shut = self.shut(call, who, &account, true)?;
+        // A source that has to pause takes nobody's turn at the directory. It knows what it did, so that
+        // this one is answered sooner tells it nothing about an account.
+        let source = call.source.as_deref().unwrap_or("unknown");
+        let shut = match shut {
+            Some(no) if self.guard.source(source, self.now()) != Gate::Open => return Err(no),
+            shut => shut,
+        };
         let name = if shut.is_some() || !sendable { NOBODY } else { at.name.as_str() };
         let nothing = Secret::new("-".to_string());
         let sent = if sendable { password } else { &nothing };
@@ -99,7 +107,7 @@ impl Identity {
             return Err(shut);
         }
         let answer = match answer {
-            Err(Unreachable(why)) => {
+            Ok(Answer::Unusable(why)) | Err(Unreachable(why)) => {
                 let why = format!("the directory could not be asked: {why}");
                 return Err(match self.deny(call, who, denied(&why)) {
                     Failure::Refused(_) => Fault::new(format!("domain {}: {why}", at.have.id)).into(),

@@ -207,7 +207,7 @@ impl Identity {
 
     /// Does a hash's work when its turn comes. The 503 of a source that fills the queue is honest:
     /// nothing was looked at.
-    fn hashing<T>(&self, call: &Call<'_>, work: impl FnOnce() -> T) -> Result<T, Failure> {
+    pub(crate) fn hashing<T>(&self, call: &Call<'_>, work: impl FnOnce() -> T) -> Result<T, Failure> {
         let source = call.source.as_deref().unwrap_or("unknown");
         self.pool.run(source, work).ok_or_else(|| {
             self.guard.turned_away(source, self.now());

@@ -28,12 +28,15 @@ impl Inside {
         })
     }
 
-    /// Whether whoever vouches for a user still may. Sources that are no identity provider have a
-    /// colon in their names, and answer for themselves at each sign-in.
+    /// Whether whoever vouches for a user still may: the identity provider, or, where the source's name
+    /// has a colon, the user directory of the domain.
     pub(super) fn vouched(&self, user: &UserSpec) -> bool {
         user.federated.as_ref().is_none_or(|from| {
-            from.idp.contains(':') || self.providers.get(&Id::new(&from.idp))
-                .is_some_and(|p| p.enabled && p.domain == user.domain)
+            match from.idp.contains(':') {
+                true => self.directories.contains(&user.domain),
+                false => self.providers.get(&Id::new(&from.idp))
+                    .is_some_and(|p| p.enabled && p.domain == user.domain),
+            }
         })
     }
 

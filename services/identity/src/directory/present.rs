@@ -10,6 +10,7 @@
 use super::{Directory, Inside};
 use crate::assignment::{Assignment, Scoped};
 use crate::domain::Domain;
+use crate::external::UserDirectory;
 use crate::federation::provider::Provider;
 use crate::group::Membership;
 use crate::project::{DEPTH, Project};
@@ -26,6 +27,12 @@ impl Directory {
         let Some(account) = view.get::<User>(user)? else { return Ok(None) };
         let mut few = Inside::default();
         few.look_up_domain(view, &account.spec.domain)?;
+        let domain = &account.spec.domain;
+        if account.spec.federated.is_some()
+            && view.get::<UserDirectory>(domain)?.is_some_and(|d| d.spec.counts())
+        {
+            few.directories.insert(domain.clone());
+        }
         if let Some(from) = &account.spec.federated
             && let Some(provider) = view.get::<Provider>(&Id::new(&from.idp))?
         {

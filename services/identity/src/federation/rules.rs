@@ -23,12 +23,16 @@ const RULES: usize = 100;
 const PARTS: usize = 32;
 const WORDS: usize = 500;
 /// Regular expressions of a mapping at most, and the size of one.
-const REGEXES: usize = 32;
+const REGEXES: usize = 8;
 const REGEX_SIZE: usize = 16 * 1024;
 /// Longest text in a rule.
 const TEXT: usize = 255;
 /// Groups that a sign-in looks for at most.
 const GROUPS: usize = 500;
+/// Bytes of one value of a claim and of one text that is made of it.
+const VALUE: usize = 1024;
+/// Bytes of all texts that one template makes.
+const MADE: usize = 64 * 1024;
 
 fn wrong(say: impl std::fmt::Display) -> Refusal {
     Refusal::invalid("rules", say)
@@ -131,8 +135,15 @@ impl Template {
                     }
                 }
             }
+            // A manager owns keys, claims and mapping: texts must not grow with all three.
+            if made.iter().map(String::len).sum::<usize>() > MADE {
+                return Err("the mapping makes too long texts of a claim");
+            }
         }
-        Ok(made)
+        match made.iter().any(|m| m.len() > VALUE) {
+            true => Err("the mapping makes a too long text of a claim"),
+            false => Ok(made),
+        }
     }
 }
 
@@ -438,24 +449,28 @@ fn values(value: &Value) -> Vec<String> {
 
 impl Rule {
     /// What the conditions picked; none if one of them does not hold.
-    fn picks(&self, claims: &Map<String, Value>) -> Option<Vec<Vec<String>>> {
+    fn picks(&self, claims: &Map<String, Value>)
+        -> Result<Option<Vec<Vec<String>>>, &'static str> {
         let mut picked = Vec::new();
         for remote in &self.remote {
             let mut found = claim(claims, &remote.claim).map(values).unwrap_or_default();
             if found.is_empty() {
-                return None;
+                return Ok(None);
+            }
+            if found.len() > GROUPS || found.iter().any(|v| v.len() > VALUE) {
+                return Err("a claim that the mapping reads has too many or too long values");
             }
             match &remote.test {
                 Test::AnyOneOf(wanted) if found.iter().any(|v| wanted.has(v)) => continue,
                 Test::NotAnyOf(wanted) if !found.iter().any(|v| wanted.has(v)) => continue,
-                Test::AnyOneOf(_) | Test::NotAnyOf(_) => return None,
+                Test::AnyOneOf(_) | Test::NotAnyOf(_) => return Ok(None),
                 Test::Only(wanted) => found.retain(|v| wanted.has(v)),
                 Test::Without(wanted) => found.retain(|v| !wanted.has(v)),
                 Test::There => {}
             }
             picked.push(found);
         }
-        Some(picked)
+        Ok(Some(picked))
     }
 }
 
@@ -474,7 +489,7 @@ impl Rules {
         let mut groups = Vec::new();
         let mut met = false;
         for rule in &self.0 {
-            let Some(picked) = rule.picks(claims) else { continue };
+            let Some(picked) = rule.picks(claims)? else { continue };
             met = true;
             if let Some(person) = rule.users.first().filter(|_| mapped.is_none()) {
                 let one = |t: &Option<Template>| t.as_ref().map(|t| t.one(&picked)).transpose();

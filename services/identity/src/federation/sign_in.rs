@@ -17,7 +17,7 @@ use crate::token::{Federation, Signed};
 use crate::user::UserSpec;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jinyun_base::{Fault, Id, Time};
+use jinyun_base::{Id, Time};
 use jinyun_engine::Failure;
 use jinyun_kms::Kms;
 use jinyun_rest::Call;
@@ -100,7 +100,7 @@ impl Identity {
 
     /// Whom the mapping makes of the claims; or why it makes nobody.
     fn mapped(&self, call: &Call<'_>, door: &Door, claims: &Map<String, Value>, until: Time)
-        -> Result<Result<Who, &'static str>, Fault> {
+        -> Result<Result<Who, &'static str>, Failure> {
         let domain = &door.provider.domain;
         let mapping = call.view(|v| v.get::<Mapping>(&door.mapping))?;
         let mapping = mapping.filter(|m| m.domain == *domain);
@@ -110,7 +110,8 @@ impl Identity {
         };
         // Again, and not as it was read when it was made: the domain may have another name now.
         let made = match Rules::read(&mapping.spec.rules, domain, &named.name) {
-            Ok(rules) => rules.apply(claims),
+            // Expressions of a tenant's over claims of a tenant's: in turn, as costly work is.
+            Ok(rules) => self.hashing(call, || rules.apply(claims))?,
             Err(_) => Err("the mapping names another domain, or cannot be read any more"),
         };
         Ok(made.and_then(|made| self.who(door, claims, made, until)))
@@ -143,7 +144,11 @@ impl Identity {
         }
         let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
         // A subject is its issuer's own; an id that the mapping makes is the manager's word.
-        let unique = made.id.clone().unwrap_or_else(|| format!("{}#{}", text("iss"), text("sub")));
+        // Told apart, so that a claim which people fill in themselves is nobody's subject.
+        let unique = match &made.id {
+            Some(id) => format!("id#{id}"),
+            None => format!("{}#{}", text("iss"), text("sub")),
+        };
         let name = made.name.or(made.id).ok_or("the mapping gives no name")?;
         Ok(Who::Outside(Outsider {
             source: door.through.idp.to_string(),
