@@ -327,8 +327,11 @@ class Sweep:
         sure_of = ("limit=-1", "limit=abc") + ((f"marker={UUID}",) if service != "identity" else ())
         for query in QUERIES:
             sure = case.pages and query in sure_of
-            self.judge(f"query {query[:40]}: {path}", service, w.do(case.by, method, f"{url}?{query}"),
+            source = w.wire.elsewhere() if case.away else None
+            self.judge(f"query {query[:40]}: {path}", service, w.do(case.by, method, f"{url}?{query}", source=source),
                        {400, 404} if sure else want, says=(query.split("=")[0],) if sure else ())
+        if case.away:
+            return
         answer = w.do(case.by, method, url, b"{")
         self.judge(f"a body with GET: {path}", service, answer, FINE | {400, 404})
 

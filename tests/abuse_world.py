@@ -70,6 +70,9 @@ class Answer:
 HERE = "127.0.0.2"  # where requests come from; what the platform tries on itself comes from 127.0.0.1
 
 
+UNUSED = 10  # seconds
+
+
 class Wire:
     """Connections that are kept; one in each thread to each listener."""
 
@@ -90,8 +93,12 @@ class Wire:
         return f"127.{1 + n // 256}.{n % 256}.1"
 
     def connection(self, root):
-        if root not in self.local.__dict__:
+        now, used = time.monotonic(), self.local.__dict__.setdefault("used", {})
+        # The platform closes what nobody uses, and a request may meet the end of its connection.
+        if root not in self.local.__dict__ or now - used.get(root, now) > UNUSED:
+            self.forget(root)
             self.local.__dict__[root] = self.open(root)
+        used[root] = now
         return self.local.__dict__[root]
 
     def open(self, root, seconds=30, source=HERE):
@@ -175,6 +182,9 @@ class Wire:
 
 
 # The world --------------------------------------------------------------------------------------------------------
+
+MAPPING = [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "OIDC-preferred_username"}]}]
+
 
 class World:
     """Two institutions with things in them, and whoever uses them."""
@@ -348,6 +358,12 @@ class World:
                 path = f"{place}/{ident}/{kind}/{who}/roles/{ROLES['reader']}"
                 self.must("boss", "PUT", f"{base}/{path}")
                 self.must("boss", "PUT", f"{base}/OS-INHERIT/{path}/inherited_to_projects")
+        trusted, self["idp"], self["protocol"], self["mapping"] = f"{base}/OS-FEDERATION", "abuse", "openid", "abuse"
+        self.must("boss", "PUT", f"{trusted}/identity_providers/abuse", {"identity_provider": {
+            "domain_id": self["bank"], "remote_ids": ["https://id.example"], "jinyun:audiences": ["jinyun"]}})
+        self.must("boss", "PUT", f"{trusted}/mappings/abuse", {"mapping": {"rules": MAPPING}})
+        self.must("boss", "PUT", f"{trusted}/identity_providers/abuse/protocols/openid",
+                  {"protocol": {"mapping_id": "abuse"}})
         made = self.must("ann", "POST", f"{base}/users/{self['ann']}/application_credentials", {
             "application_credential": {"name": "program", "access_rules": [
                 {"service": "network", "method": "GET", "path": "/v2.0/networks"}]}})["application_credential"]

@@ -15,7 +15,8 @@ def add(which, **settings):
 
 
 def identity_cases():
-    for cases in (reading, tokens, domains, projects, users, groups, grants, delegation, credentials, limits, accounts):
+    for cases in (reading, tokens, domains, projects, users, groups, grants, delegation, credentials, limits, accounts,
+                  federation):
         cases()
     for service, method, path in FIXED:
         fixed(method, path)
@@ -69,7 +70,7 @@ def domains():
     places = (("", "id=bank"), ("/{group}", "id=bank group=rules"),
               ("/{group}/{option}", "id=bank group=rules option=rule"))
     for path, here in places:
-        add(f"GET {base}{path}", by="boss", other="boss2", here=here, who=who)
+        add(f"GET {base}{path}|HEAD {base}{path}", by="boss", other="boss2", here=here, who=who)
     whole = lambda w: {"config": {"security_compliance": {"lockout_duration": 900}}}
     numbers = " ".join(f"{name}=int({low},{high})" for name, (low, high) in RULES.items())
     for path, here in places[:2]:
@@ -80,6 +81,33 @@ def domains():
     add(f"PATCH {base}/{{group}}/{{option}}", by="boss", other="boss2", here=places[2][1], who=who, no="ann rita",
         body=lambda w: {"config": {"lockout_duration": 900}}, at=lambda body: body["config"], absent={400, 403, 404},
         members="lockout_duration=int(120,86400)", names=("config",))
+
+
+def federation():
+    base, flat = "/v3/OS-FEDERATION", {"by": "boss", "no": "ann rita"}
+    idp, mapping = f"{base}/identity_providers/{{id}}", f"{base}/mappings/{{id}}"
+    protocol = f"{base}/identity_providers/{{idp}}/protocols/{{id}}"
+    add(f"GET {base}/projects|GET {base}/domains", other=None)
+    readers = "domain manager, security admin, audit admin"
+    add(f"GET {base}/identity_providers|GET {base}/mappings", by="boss", other=None, who="any token")
+    add(f"GET {base}/identity_providers/{{idp}}/protocols", other="boss2", here="idp=idp", who=readers, **flat)
+    words = lambda w: {"identity_provider": {"description": "d"}}
+    plan = lambda w: {"mapping": {"rules": [{"local": [{"user": {"name": "{0}"}}], "remote": [{"type": "sub"}]}]}}
+    follows = lambda w: {"protocol": {"mapping_id": w["mapping"]}}
+    for path, here, body, members in ((idp, "id=idp", words, "enabled=bool authorization_ttl=int(0,43200)"),
+                                      (mapping, "id=mapping", plan, "rules=list"),
+                                      (protocol, "idp=idp id=protocol", follows, "")):
+        # The client chooses the id of a PUT: one that is there is taken, whoever's it is, and what is tried as an id,
+        # `null` among it, may be made. The others then find it.
+        made = {200, 204, 404}
+        add(f"GET {path}|DELETE {path}", other="boss2", here=here, who=readers, absent=made, **flat)
+        add(f"PATCH {path}", other="boss2", here=here, body=body, members=members, absent=made, **flat)
+        add(f"PUT {path}", other=None, here=here, body=body, members=members, tried=False,
+            absent={201, 400, 403, 404, 409}, free="id", **flat)
+    auth = f"{base}/identity_providers/{{idp}}/protocols/{{protocol}}/auth"
+    # A provider's token is the proof; there is none here that is good.
+    add(f"GET {auth}|POST {auth}", other=None, who="anybody", here="idp=idp protocol=protocol", stream=True,
+        open=True, tried=False, away=True, absent={401, 404})
 
 
 def projects():

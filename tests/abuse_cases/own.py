@@ -96,3 +96,9 @@ def evidence():
     add("GET /v1/assessments/latest", tried=False)
     add("GET /v1/posture|GET /v1/findings|GET /v1/clauses|GET /v1/violations|GET /v1/freshness")
     add("GET /v1/clauses/{standard}/{id}", here="standard=standard id=clause")
+    add("GET /v1/catalogues")
+    add = lambda which, **settings: case("evidence", which, by="secadmin", other=None, who="security admin",
+                                         no="ann rita boss ann-unscoped sysadmin auditor", **settings)
+    # The body is a file, and what is wrong with one has tests of its own.
+    add("POST /v1/catalogues", stream=True)
+    add("DELETE /v1/catalogues/{key}", here="key=standard", absent={400, 404})

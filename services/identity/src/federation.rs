@@ -79,8 +79,11 @@ pub(crate) fn register(registry: &mut Registry) {
 /// from providers, and the parts of a protocol's row apart.
 fn check_id(field: &'static str, id: &str) -> Result<(), Refusal> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~');
-    if id.is_empty() || id.len() > ID || !id.chars().all(known) {
-        let say = format!("must have 1 to {ID} letters, digits, dots, dashes, underscores or tildes");
+    // Two dots would lead elsewhere in a path.
+    let begins = id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !begins || id.len() > ID || !id.chars().all(known) {
+        let say = format!("must have 1 to {ID} letters, digits, dots, dashes, underscores or tildes, and \
+            begin with a letter or digit");
         return Err(Refusal::invalid(field, say));
     }
     Ok(())
