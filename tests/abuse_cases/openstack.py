@@ -43,7 +43,7 @@ def volume_cases():
     add(f"PUT {base}/volumes/{{id}}", here=item, body=lambda w: {"volume": {"description": "d"}}, **hidden,
         members="name=text description=text metadata=strings")
     add(f"POST {base}/volumes/{{id}}/metadata|PUT {base}/volumes/{{id}}/metadata", here=item, **hidden,
-        body=lambda w: {"metadata": {"k": "v"}}, at=lambda whole: whole, members="metadata!=strings", unknown=False)
+        body=lambda w: {"metadata": {"k": "v", "word": "v"}}, at=lambda whole: whole, members="metadata!=strings", unknown=False)
     add(f"GET {base}/volumes/{{id}}/metadata/{{key}}|DELETE {base}/volumes/{{id}}/metadata/{{key}}",
         here=f"{item} key=word", **hidden)
     add(f"PUT {base}/volumes/{{id}}/metadata/{{key}}", here=f"{item} key=word", free="key", **hidden, unknown=False,
