@@ -134,7 +134,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
 
     let directory = Arc::new(Directory::default());
     let mut registry = registry();
-    jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
+    jinyun_approval::install(&mut registry, Arc::new(now));
     // Last: it reads what all services have registered.
     let access = jinyun_access::install(&mut registry, directory.clone(), Arc::new(now), profiles());
     let registry = Arc::new(registry);

@@ -133,7 +133,7 @@ impl World {
         let registry = {
             let (mut registry, clock) = (registry(), clock.clone());
             let now = move || Time(clock.load(Ordering::Relaxed));
-            jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
+            jinyun_approval::install(&mut registry, Arc::new(now));
             Arc::new(registry)
         };
         let kms = Kms::open(&dir.join("keys"), "sim", Box::new(SeedEntropy::new(seed)));

@@ -30,7 +30,6 @@ pub use stage::{Stage, Voters, Within};
 
 use jinyun_base::{Id, Refusal, Refused};
 use jinyun_engine::{Command, Failure, Link, OnDelete, Registry, Verb};
-use jinyun_identity::Directory;
 use jinyun_policy::{Duty, PROVIDER, Role, Rule, Who};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -104,9 +103,9 @@ pub fn register(registry: &mut Registry) {
         .rules(RULES);
 }
 
-/// Has the engine ask from now on. People are read from their rows at each question, so the directory
-/// in memory is not looked at.
-pub fn install(registry: &mut Registry, _: Arc<Directory>, clock: Clock) {
+/// Has the engine ask from now on. People are read from their rows at each question, so no directory
+/// in memory is asked for.
+pub fn install(registry: &mut Registry, clock: Clock) {
     registry.approver = Some(Arc::new(Approvals::new(clock)));
 }
 

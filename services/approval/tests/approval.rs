@@ -537,7 +537,7 @@ fn the_journal_replayed_equals_the_tables() {
     let Config::Sqlite { path, .. } = &w.config else { panic!("not SQLite") };
     let empty = Config::Sqlite { path: path.with_file_name("copy.db"), durable: false };
     let mut copy = Writer::open(&empty, "replay").unwrap();
-    let registry = registry(&w.directory, &Arc::new(AtomicI64::new(w.now().0)));
+    let registry = registry(&Arc::new(AtomicI64::new(w.now().0)));
     replay(entries.into_iter(), &registry, &mut copy).unwrap();
     let rows = |db: &mut Db| -> Vec<Row> {
         db.everything().unwrap().into_iter().map(|s| s.row).collect()

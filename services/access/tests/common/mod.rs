@@ -75,7 +75,7 @@ fn registry(directory: &Arc<Directory>, clock: &Arc<AtomicI64>, set: &Set)
     jinyun_access::register(&mut registry);
     let ticks = clock.clone();
     let now: jinyun_access::Clock = Arc::new(move || Time(ticks.load(Ordering::SeqCst)));
-    jinyun_approval::install(&mut registry, directory.clone(), now.clone());
+    jinyun_approval::install(&mut registry, now.clone());
     let set = set.clone();
     let of = move |_: &mut View<'_>, project: &Id| -> Result<(Profile, Vec<String>), Fault> {
         Ok(set.lock().unwrap().get(project).cloned().unwrap_or_default())

@@ -96,14 +96,14 @@ impl Drop for World {
 }
 
 /// Everything that these tests register, over a directory and a clock.
-pub fn registry(directory: &Arc<Directory>, clock: &Arc<AtomicI64>) -> Registry {
+pub fn registry(clock: &Arc<AtomicI64>) -> Registry {
     let mut registry = Registry::default();
     jinyun_identity::register(&mut registry);
     jinyun_approval::register(&mut registry);
     registry.add::<Vault>().rules(TOYS);
     let clock = clock.clone();
     let now = move || Time(clock.load(Ordering::SeqCst));
-    jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
+    jinyun_approval::install(&mut registry, Arc::new(now));
     registry
 }
 
@@ -126,7 +126,7 @@ impl World {
         let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
         let clock = Arc::new(AtomicI64::new(Time::parse(MONDAY).unwrap().0));
         let directory = Arc::new(Directory::default());
-        let registry = Arc::new(registry(&directory, &clock));
+        let registry = Arc::new(registry(&clock));
         let writer = Writer::open(&config, "test").unwrap();
         let mut core = Core::new(writer, registry.clone(), Box::new(SeedEntropy::new(5)));
         let watch = directory.clone();

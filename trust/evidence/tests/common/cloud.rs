@@ -36,7 +36,7 @@ pub struct Running {
     life: Option<JoinHandle<()>>,
 }
 
-fn registry(holes: &'static [Rule], directory: &Arc<Directory>) -> Registry {
+fn registry(holes: &'static [Rule]) -> Registry {
     let mut registry = Registry::default();
     // The first rule of an action holds.
     registry.rules(holes);
@@ -48,7 +48,7 @@ fn registry(holes: &'static [Rule], directory: &Arc<Directory>) -> Registry {
     jinyun_evidence::register(&mut registry);
     jinyun_audit::register(&mut registry);
     jinyun_approval::register(&mut registry);
-    jinyun_approval::install(&mut registry, directory.clone(), Arc::new(now));
+    jinyun_approval::install(&mut registry, Arc::new(now));
     registry
 }
 
@@ -60,7 +60,7 @@ impl Running {
         std::fs::create_dir_all(&dir).unwrap();
         let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
         let directory = Arc::new(Directory::default());
-        let registry = Arc::new(registry(holes, &directory));
+        let registry = Arc::new(registry(holes));
         let kms = Kms::open(&dir.join("keys.json"), "test", Box::<OsEntropy>::default()).unwrap();
         let kms = Arc::new(kms);
         let writer = Writer::open(&config, "test").unwrap();
