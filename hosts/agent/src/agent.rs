@@ -9,7 +9,8 @@
 //!                    └── timer, nudge┘
 //! ```
 //! The accepted document is kept on disk, so that a host whose agent restarts while the control
-//! plane is away still knows what it should be. It holds no keys; what it needs them for waits.
+//! plane is away still knows what it should be. It holds no keys and no passwords of guests; what
+//! needs them waits.
 //! Without any document the agent touches nothing: an empty wish is a wish, none is not.
 
 use crate::guest::{self, Guests, Keys, Nudge, Place};
@@ -65,6 +66,13 @@ pub fn run(config: &Config, stop: Arc<AtomicBool>) -> Result<(), AgentError> {
         let link = link.clone();
         Arc::new(move |disk: &str| link.key(disk))
     };
+    let taken = events_in.clone();
+    locked(&net).on_taken(Box::new(move |guest| {
+        // Said by the main loop: a control plane that takes its time must not keep guests waiting.
+        let _ = taken.send(Event::Taken(guest));
+    }));
+    let to_plane = link.clone();
+    locked(&net).on_apart(Box::new(move || to_plane.apart()));
     let nudge: Nudge = Arc::new(move || {
         // The loop has ended if nobody listens.
         let _ = events_in.send(Event::Nudge);
@@ -170,6 +178,11 @@ impl Agent {
             Event::Connected => self.said_at = None,
             Event::Nudge => {}
             Event::Want(want) => self.accept(*want),
+            Event::Passwords(all) => locked(&self.net).hand_over(all),
+            // Lost, it is said again when the control plane tells the password again.
+            Event::Taken(guest) => {
+                self.link.send(&FromHost::Taken { guest });
+            }
         }
     }
 
@@ -299,6 +312,11 @@ fn answer(ask: Ask, desk: &Desk, net: &Mutex<Net>) -> Answer {
         Ask::Probe(probe) => {
             let prober = locked(net).prober();
             Ok(prober.probe(&probe))
+        }
+        Ask::Probes { probes } => {
+            let prober = locked(net).prober();
+            let answers = prober.probes(&probes);
+            Ok(Answer::Probes { answers })
         }
         Ask::Facts => guest::facts(place).map(|(disks, guests)| {
             let filters = locked(net).installed();

@@ -10,7 +10,9 @@ use crate::guest::{damaged, failed};
 use crate::locked;
 use crate::log;
 use crate::secret::{Secret, wipe};
-use jinyun_wire::{Ask, Fault, FromHost, HostFacts, HostWant, MAX_FRAME, SecretText, ToHost};
+use jinyun_wire::{
+    Ask, Fault, FromHost, HostFacts, HostWant, MAX_FRAME, PasswordFor, SecretText, ToHost,
+};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -19,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// For the control plane to answer with a key.
 const KEY_PATIENCE: Duration = Duration::from_secs(5);
@@ -34,6 +36,10 @@ pub enum Event {
     Connected,
     /// A document.
     Want(Box<HostWant>),
+    /// The passwords that guests have not taken yet.
+    Passwords(Vec<PasswordFor>),
+    /// A guest has taken its password.
+    Taken(String),
     /// Something has changed by itself.
     Nudge,
 }
@@ -58,6 +64,8 @@ struct Shared {
     stop: Arc<AtomicBool>,
     /// The connection, while there is one.
     out: Mutex<Option<UnixStream>>,
+    /// Since when there is none.
+    apart: Mutex<Option<Instant>>,
     keys: Mutex<Waiting>,
 }
 
@@ -81,6 +89,7 @@ impl Link {
             host,
             stop,
             out: Mutex::new(None),
+            apart: Mutex::new(Some(Instant::now())),
             keys: Mutex::default(),
         }));
         let shared = Arc::clone(&link.0);
@@ -112,7 +121,7 @@ impl Link {
         let answer = asked.then(|| receiver.recv_timeout(KEY_PATIENCE));
         locked(&self.0.keys).open.remove(&n);
         match answer {
-            Some(Ok(Some(text))) => Secret::from_base64(text.0)
+            Some(Ok(Some(text))) => Secret::from_base64(text.into_text())
                 .ok_or_else(|| damaged(format!("disk {disk}: its key is not base64"))),
             Some(Ok(None)) => Err(damaged(format!("disk {disk}: its key is gone"))),
             Some(Err(_)) => Err(failed(format!("disk {disk}: no answer about its key"))),
@@ -120,6 +129,11 @@ impl Link {
                 "disk {disk}: no control plane to give its key"
             ))),
         }
+    }
+
+    /// For how long there has been no connection; none while there is one.
+    pub fn apart(&self) -> Option<Duration> {
+        locked(&self.0.apart).map(|since| since.elapsed())
     }
 
     /// Ends the conversation; the thread goes with the stop flag.
@@ -194,9 +208,11 @@ impl Shared {
         };
         stream.write_all(&frame_of(&hello)?)?;
         *locked(&self.out) = Some(stream);
+        *locked(&self.apart) = None;
         let _ = ears.events.send(Event::Connected);
         let result = self.listen(&mut reader, ears);
         *locked(&self.out) = None;
+        *locked(&self.apart) = Some(Instant::now());
         // Whoever waits for a key on this connection waits in vain.
         locked(&self.keys).open.clear();
         result
@@ -207,7 +223,7 @@ impl Shared {
         let mut frame = Vec::new();
         while !self.stop.load(Ordering::Relaxed) && read_frame(reader, &mut frame)? {
             let message = serde_json::from_slice::<ToHost>(&frame);
-            // It may have held a key.
+            // It may have held a key or a password.
             wipe(&mut frame);
             match message {
                 Ok(message) => self.hear(message, ears),
@@ -227,6 +243,9 @@ impl Shared {
             ToHost::Want(want) => {
                 let _ = ears.events.send(Event::Want(Box::new(want)));
             }
+            ToHost::Passwords { all } => {
+                let _ = ears.events.send(Event::Passwords(all));
+            }
             ToHost::Ask { n, ask } => {
                 let _ = ears.asks.send((n, ask));
             }
@@ -235,7 +254,7 @@ impl Shared {
                     let _ = waiting.try_send(key);
                 }
                 // Nobody waits any more; it is overwritten like any other.
-                None => drop(key.and_then(|key| Secret::from_base64(key.0))),
+                None => drop(key),
             },
         }
     }

@@ -92,8 +92,17 @@ fn documents_and_questions_arrive_and_nonsense_does_no_harm() {
             ask: Ask::Facts,
         },
     );
+    let all = vec![PasswordFor {
+        guest: "g".into(),
+        ports: vec!["p".into()],
+        password: SecretText("dGV4dA==".into()),
+    }];
+    say(&mut stream, &ToHost::Passwords { all: all.clone() });
     let event = plane.events.recv_timeout(LIMIT).unwrap();
     assert!(matches!(event, Event::Want(got) if *got == want));
+    let event = plane.events.recv_timeout(LIMIT).unwrap();
+    assert!(matches!(event, Event::Passwords(got) if got == all));
+    assert!(!format!("{all:?}").contains("dGV4"), "a password is printed");
     assert_eq!(plane.asks.recv_timeout(LIMIT).unwrap(), (3, Ask::Facts));
 }
 
@@ -103,6 +112,16 @@ fn a_lost_control_plane_is_found_again() {
     for _ in 0..3 {
         let (stream, _) = plane.accept();
         drop(stream);
+    }
+    let (stream, _) = plane.accept();
+    assert_eq!(plane.link.apart(), None);
+    // So that it does not come back.
+    std::fs::remove_file(&plane.path).unwrap();
+    drop(stream);
+    let begin = Instant::now();
+    while plane.link.apart().is_none() {
+        assert!(begin.elapsed() < LIMIT, "it is still believed to be there");
+        std::thread::yield_now();
     }
 }
 
@@ -154,6 +173,7 @@ fn without_a_control_plane_there_is_no_key_and_no_waiting() {
     };
     let stop = Arc::new(AtomicBool::new(false));
     let link = Link::start("/nonexistent/s".into(), "h".into(), ears, Arc::clone(&stop)).unwrap();
+    assert!(link.apart().is_some());
     let fault = link.key("d").unwrap_err();
     assert!(
         !fault.fatal && fault.why.contains("no control plane"),

@@ -2,9 +2,10 @@
 //!
 //! Problem: an assessment looks again and again, on a machine that has other work, and a fact that
 //! was guessed is worse than none. Mechanism: only files of `/proc`, `/sys` and our own directories
-//! are read, no program is started, and no lock of a pass is taken; what cannot be read is told with
-//! the reason. What would take long (the digest of our own program, which cannot change while it
-//! runs) is read once, beside. How long the reading took is a part of the answer.
+//! are read, no program is started (the child that tries what guests' users reach runs none), and no
+//! lock of a pass is taken; what cannot be read is told with the reason. What would take long (the
+//! digest of our own program, which cannot change while it runs) is read once, beside. How long the
+//! reading took is a part of the answer.
 
 use crate::guest::{self, Board, Place};
 use crate::net::Net;
@@ -96,6 +97,7 @@ impl Desk {
             spaces: Net::spaces(&place.instance).map_err(text),
             limits: place.cage.usable(),
             guests: guest::found(place, &self.board).map_err(text),
+            reach: guest::reach(place),
         };
         survey.took = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
         survey

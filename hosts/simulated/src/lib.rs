@@ -41,7 +41,9 @@ impl SimulatedHost {
             Ask::Survey => {
                 Answer::Survey(Box::new(Survey { simulated: true, ..Survey::unread(why) }))
             }
-            Ask::Console { .. } | Ask::Probe(_) | Ask::Facts => Answer::Failed { why: why.into() },
+            Ask::Console { .. } | Ask::Probe(_) | Ask::Probes { .. } | Ask::Facts => {
+                Answer::Failed { why: why.into() }
+            }
         }
     }
 

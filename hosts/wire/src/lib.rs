@@ -5,19 +5,23 @@
 //! document, [`HostWant`], with a generation; the host converges to it and reports what it sees,
 //! [`HostSeen`]. There is no verb per change ("attach this", "open that port"): a verb that is lost
 //! is a difference for ever, a document that is lost is sent again. The only messages that are not
-//! state are questions whose answers nobody stores: a key, a console, a probe.
+//! state are questions whose answers nobody stores (a key, a console, a probe), and a guest's word
+//! that it has its password, which may be said twice.
 //!
-//! Frames are JSON objects, one a line, over a stream socket. Secrets travel only in
-//! [`ToHost::Key`] and are never part of a document that somebody may store or log.
+//! Frames are JSON objects, one a line, over a stream socket. Keys and passwords travel only in
+//! [`ToHost::Key`] and [`ToHost::Passwords`] and are never part of a document that somebody may
+//! store or log.
 
 mod survey;
 
 pub use survey::{
-    CageFound, DiskPlugged, FileFound, FileState, GuestFound, Known, Load, MachineFound, Survey,
+    CageFound, DiskPlugged, FileFound, FileState, GuestFound, Known, Load, MachineFound, ReachFound,
+    ReachTry, Survey,
 };
 
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
+use zeroize::Zeroize;
 
 /// The longest line that either side accepts, in bytes.
 pub const MAX_FRAME: usize = 64 << 20;
@@ -34,6 +38,13 @@ pub enum ToHost {
         n: u64,
         /// Base64 of the passphrase; `None` when the key is destroyed or unknown.
         key: Option<SecretText>,
+    },
+    /// The passwords that guests of the host have not taken yet, all of them: what was said before
+    /// is forgotten. A host keeps them in memory alone and tells each to its guest. A page of
+    /// metadata whose `admin_pass` is null says that there is one.
+    Passwords {
+        /// One for each such guest.
+        all: Vec<PasswordFor>,
     },
     /// A question; answered by [`FromHost::Answer`] with the same number.
     Ask {
@@ -64,6 +75,11 @@ pub enum FromHost {
         /// The disk.
         disk: String,
     },
+    /// A guest says that it has taken its password: nobody needs it any more.
+    Taken {
+        /// The guest.
+        guest: String,
+    },
     /// The answer to [`ToHost::Ask`].
     Answer {
         /// The question's number.
@@ -73,15 +89,41 @@ pub enum FromHost {
     },
 }
 
-/// Text that must not be printed: its `Debug` shows only that it is there.
+/// Text that must not be printed: its `Debug` shows only that it is there. It is overwritten when it
+/// goes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretText(pub String);
+
+impl SecretText {
+    /// The text, for whoever overwrites it from here on.
+    #[must_use]
+    pub fn into_text(mut self) -> String {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl std::fmt::Debug for SecretText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SecretText(..)")
     }
+}
+
+/// The password of one guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordFor {
+    /// The guest.
+    pub guest: String,
+    /// Its ports on this host: whoever asks through one of them is the guest.
+    pub ports: Vec<String>,
+    /// Base64 of the password.
+    pub password: SecretText,
 }
 
 /// A question to a host about something that is not state.
@@ -97,6 +139,12 @@ pub enum Ask {
     },
     /// Try something through real ports of probe type and say what happened.
     Probe(Probe),
+    /// Several, at the same time: most of a probe's time is waiting for what does not come. Only those
+    /// that do not disturb each other; [`Probe::Reach`] needs nothing that another one has.
+    Probes {
+        /// What is tried.
+        probes: Vec<Probe>,
+    },
     /// The packet filter and disks as they are installed, for a comparison with the records.
     Facts,
     /// Everything that the host shows of itself, which costs it no process; see [`Survey`].
@@ -206,6 +254,11 @@ pub enum Answer {
         arrived: bool,
         /// How that was observed, for the record.
         how: String,
+    },
+    /// One answer for each of [`Ask::Probes`], in their order.
+    Probes {
+        /// The answers.
+        answers: Vec<Answer>,
     },
     /// Installed facts; see [`Installed`].
     Facts(Installed),

@@ -46,6 +46,9 @@ pub struct Survey {
     pub limits: Known<()>,
     /// Processes of guests.
     pub guests: Known<Vec<GuestFound>>,
+    /// What guests' users reach, tried as those users.
+    #[serde(default = "unasked")]
+    pub reach: Known<Vec<ReachFound>>,
 }
 
 impl Survey {
@@ -70,8 +73,37 @@ impl Survey {
             spaces: no(why),
             limits: no(why),
             guests: no(why),
+            reach: no(why),
         }
     }
+}
+
+/// A host whose agent does not know the question.
+fn unasked() -> Known<Vec<ReachFound>> {
+    Err("the host's agent does not try it".into())
+}
+
+/// What one guest's user reached on its host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachFound {
+    /// The guest; empty if none runs and the first one's user was taken, `unknown` if the host knows of
+    /// none.
+    pub guest: String,
+    /// The user.
+    pub uid: u32,
+    /// Whether it opened a file of its own: without that the rest proves nothing.
+    pub own: Known<()>,
+    /// What it must not open.
+    pub tries: Vec<ReachTry>,
+}
+
+/// Something that a user tried to open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachTry {
+    /// What.
+    pub what: String,
+    /// The kernel's error by its number; none if it opened.
+    pub errno: Option<i32>,
 }
 
 /// A file or a directory.

@@ -1,13 +1,17 @@
-//! Key pairs: public SSH keys that a user brings, to be handed to guests.
+//! Key pairs: public SSH keys, to be handed to guests, that a user brings or has made.
 //!
-//! Only import: a platform that made private keys would have held them for a moment, and a finance
-//! cloud must be able to say that it never did. A key pair belongs to a user, not to a project; the
-//! protocol knows it by its name, which is exclusive among the user's own by a claim.
+//! What is kept is the public half alone, whoever made the pair. One that the platform makes is made
+//! in front of the write path: the private half is in the answer to the request, once, and neither a
+//! command nor a record ever has it. A key pair belongs to a user, not to a project; the protocol
+//! knows it by its name, which is exclusive among the user's own by a claim.
 
+use crate::pair::Pair;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jinyun_base::{Fault, Id, Kind, Refusal};
-use jinyun_engine::{Claim, Command, Ctx, Failure, Have, Place, Query, Resource, View};
+use jinyun_base::{Fault, Id, Kind, OsEntropy, Refusal};
+use jinyun_engine::{
+    Claim, Command, Ctx, Failure, Have, Link, OnDelete, Place, Query, Resource, View,
+};
 use jinyun_rest::{Call, Reply, Route};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
@@ -27,6 +31,10 @@ pub struct KeypairSpec {
     pub public_key: String,
     /// MD5 of the key with colons.
     pub fingerprint: String,
+    /// It goes with its user's record. Key pairs that were made before this was so do not: what
+    /// follows from a record must not change under it, the journal says what there is.
+    #[serde(default)]
+    pub bound: bool,
 }
 
 /// The longest public key that is taken, in bytes (RSA with 16384 bits has 2.8 KiB).
@@ -36,6 +44,8 @@ const TYPES: &[&str] = &["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa
     "ecdsa-sha2-nistp521", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com",
     "ssh-dss"];
 const SPACE: &str = "keypair";
+/// The kind of people's records, which are the identity service's.
+const USER: &str = "user";
 
 fn word(user: &Id, name: &str) -> String {
     format!("{user}/{name}")
@@ -71,6 +81,16 @@ impl Resource for Keypair {
             word: word(&spec.user, &spec.name),
             taken: format!("Key pair '{}' already exists.", spec.name),
         }]
+    }
+
+    fn links(spec: &KeypairSpec) -> Vec<Link> {
+        let user = Link {
+            role: "user",
+            kind: USER,
+            id: spec.user.clone(),
+            on_delete: OnDelete::Cascade,
+        };
+        if spec.bound { vec![user] } else { Vec::new() }
     }
 
     fn fields(spec: &KeypairSpec) -> Vec<(&'static str, String)> {
@@ -126,6 +146,8 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
         user: ctx.actor.id.clone(),
         public_key,
         fingerprint,
+        // Where people are records.
+        bound: ctx.registry().kind_names().contains(&USER),
     };
     let domain = ctx.actor.domain.clone();
     let row = ctx.create::<Keypair>(&domain, &"".into(), spec)?;
@@ -168,7 +190,8 @@ fn list(call: &Call<'_>) -> Result<Reply, Failure> {
     Ok(Reply::ok(json!({ "keypairs": shown })))
 }
 
-fn import(call: &Call<'_>) -> Result<Reply, Failure> {
+/// Keeps the public key that is given, or that of a pair that is made now: as Nova before 2.92.
+fn add(call: &Call<'_>) -> Result<Reply, Failure> {
     let words = call.words("keypair")?;
     words.only(&["name", "public_key", "type", "user_id"])?;
     if words.value("type").is_some_and(|t| t.as_str() != Some("ssh")) {
@@ -178,21 +201,29 @@ fn import(call: &Call<'_>) -> Result<Reply, Failure> {
         return Err(Refusal::invalid("user_id", "is somebody else: leave it out").into());
     }
     let name = words.need("name")?;
-    let Some(key) = words.long_text("public_key")? else {
-        let say = "is missing: the platform never makes private keys. Make a pair with \
-                   `ssh-keygen` and give the public half (`--public-key <file>.pub`)";
-        return Err(Refusal::invalid("public_key", say).into());
-    };
+    let given = words.long_text("public_key")?;
+    let made = given.is_none().then(|| Pair::random(&mut OsEntropy::default()));
+    let key = given.or_else(|| made.as_ref().map(|pair| pair.public.clone()));
     let args = json!({ "name": name, "public_key": key });
-    let answer = call.run(call.command("compute:keypair:create").with(args))?;
+    let mut command = call.command("compute:keypair:create").with(args);
+    if made.is_some() {
+        // Empty: the private half does not go there. But a command with a secret is refused where it
+        // would have to wait for an approval, and so must this be: the key would be gone by then.
+        command = command.secret("private_key", Vec::new());
+    }
+    let answer = call.run(command)?;
     let id: Id = answer.value.get("id").and_then(Value::as_str).unwrap_or_default().into();
     let have = call.again::<Keypair>(&id)?;
-    Ok(Reply::ok(json!({ "keypair": {
+    let mut shown = json!({
         "name": have.spec.name,
         "public_key": have.spec.public_key,
         "fingerprint": have.spec.fingerprint,
         "user_id": have.spec.user,
-    } })))
+    });
+    if let Some(pair) = made {
+        shown["private_key"] = pair.private.expose().as_str().into();
+    }
+    Ok(Reply::ok(json!({ "keypair": shown })))
 }
 
 fn show_one(call: &Call<'_>) -> Result<Reply, Failure> {
@@ -211,7 +242,7 @@ pub(crate) fn routes() -> Vec<Route> {
     let (all, one) = ("/v2.1/os-keypairs", "/v2.1/os-keypairs/{name}");
     vec![
         Route::new("GET", all, "compute:keypair:list", list),
-        Route::new("POST", all, "compute:keypair:create", import),
+        Route::new("POST", all, "compute:keypair:create", add),
         Route::new("GET", one, "compute:keypair:show", show_one),
         Route::new("DELETE", one, "compute:keypair:delete", delete),
     ]

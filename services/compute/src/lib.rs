@@ -1,10 +1,9 @@
 //! Servers and what they are made of: Nova v2.1.
 //!
-//! Flavors are the provider's sizes, key pairs the users' public keys, servers the projects'
-//! guests; hosts are records of the machines that carry them. A server is made with its disk and
-//! ports in one command, placed by its plan, and becomes real through its host's document
-//! ([`want()`]), which the agent converges to. [`Hosts`] keeps what hosts were told and what they
-//! report.
+//! Flavors are the provider's sizes, key pairs the users' public keys, servers the projects' guests;
+//! hosts are records of the machines that carry them. A server is made with its disk and ports in
+//! one command, placed by its plan, and becomes real through its host's document ([`want()`]), which
+//! the agent converges to. [`Hosts`] keeps what hosts were told and what they report.
 //!
 //! Offered is microversion 2.1 alone. Not offered yet: reboot, rebuild, resize, migration, starting
 //! from a volume, attaching to a server that is there, labels after the creation, server groups.
@@ -13,17 +12,23 @@ mod flavor;
 mod hosts;
 mod keypair;
 mod list;
+mod pair;
 mod project;
 pub mod server;
 
 pub use flavor::{Flavor, FlavorSpec, first_start};
 pub use hosts::{Guest, Host, HostSpec, Hosts, pages, placed, registration, waiting, want};
 pub use keypair::{Keypair, KeypairSpec, read_key};
+pub use server::password::{
+    PASSWORD, PASSWORD_KEPT, about_password, forget_password, overdue, untaken,
+};
 pub use server::{Attached, Console, Server, ServerSpec, ServerStatus, Size};
 
 use jinyun_engine::{Registry, Verb};
+use jinyun_kms::Kms;
 use jinyun_policy::{Duty, Role, Rule, Who};
 use jinyun_rest::Route;
+use std::sync::Arc;
 
 const SYSTEM_ADMIN: Who = Who::Duty(Duty::SystemAdmin);
 const AUDIT_ADMIN: Who = Who::Duty(Duty::AuditAdmin);
@@ -65,6 +70,8 @@ pub const RULES: &[Rule] = &[
     Rule { action: "compute:server:place", allow: SYSTEM },
     Rule { action: "compute:server:ended", allow: SYSTEM },
     Rule { action: "compute:server:release", allow: SYSTEM },
+    Rule { action: "compute:server:password", allow: SYSTEM },
+    Rule { action: "compute:server:forget", allow: SYSTEM },
     // Hosts record themselves.
     Rule { action: "compute:host:create", allow: &[] },
     Rule { action: "compute:host:update", allow: &[] },
@@ -91,6 +98,8 @@ pub fn register(registry: &mut Registry) {
         .action("compute:server:place", "server", Verb::Own(acts::place))
         .action("compute:server:ended", "server", Verb::Own(acts::ended))
         .action("compute:server:release", "server", Verb::Own(acts::release))
+        .action("compute:server:password", "server", Verb::Own(acts::password))
+        .action("compute:server:forget", "server", Verb::Own(acts::forget))
         .action("compute:host:register", "host", Verb::Own(hosts::register))
         .action("compute:quota:show", "", Verb::Read)
         .rules(RULES);
@@ -99,11 +108,12 @@ pub fn register(registry: &mut Registry) {
     }
 }
 
-/// What is offered, below the service's root. `console` asks a host for a server's console.
-pub fn routes(console: Console) -> Vec<Route> {
+/// What is offered, below the service's root. `console` asks a host for a server's console; `kms`
+/// seals passwords of guests.
+pub fn routes(console: Console, kms: Arc<Kms>) -> Vec<Route> {
     let mut routes = flavor::routes();
     routes.extend(keypair::routes());
-    routes.extend(server::routes(console));
+    routes.extend(server::routes(console, kms));
     routes.extend(hosts::routes());
     routes.extend(project::routes());
     routes

@@ -63,8 +63,8 @@ fn keypairs() {
     let world = World::new("keypairs");
     let url = "/v2.1/os-keypairs";
     let body = |key: Value| json!({ "keypair": { "name": "desk", "public_key": key } });
-    let say = refused(world.call(&ann(), "POST", url, body(Value::Null)));
-    assert!(say.contains("the platform never makes private keys"), "{say}");
+    let say = refused(world.call(&ann(), "POST", url, body("".into())));
+    assert!(say.starts_with("invalid: public_key has no key in it"), "{say}");
     let print = "0f:a2:0a:d7:38:3e:65:45:08:6b:63:84:1c:ff:dc:ba";
     let made = world.call(&ann(), "POST", url, body(KEY.into()));
     let one = json!({ "name": "desk", "public_key": KEY, "fingerprint": print });
@@ -89,6 +89,47 @@ fn keypairs() {
 }
 
 #[test]
+fn a_key_pair_that_the_platform_makes_is_shown_once_and_kept_by_halves() {
+    let world = World::new("pairs");
+    let url = "/v2.1/os-keypairs";
+    let make = |name: &str| {
+        let body = json!({ "keypair": { "name": name } });
+        let (status, made) = world.call(&ann(), "POST", url, body);
+        assert_eq!(status, 200, "{made}");
+        made["keypair"].clone()
+    };
+    let made = make("made");
+    let mut members: Vec<&str> = made.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
+    assert_eq!(members, ["fingerprint", "name", "private_key", "public_key", "user_id"]);
+    let private = made["private_key"].as_str().unwrap();
+    assert!(private.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----\n"));
+    let (line, print) = jinyun_compute::read_key(made["public_key"].as_str().unwrap()).unwrap();
+    assert_eq!((&made["public_key"], &made["fingerprint"]), (&json!(line), &json!(print)));
+    assert_ne!(make("other")["private_key"], made["private_key"]);
+    let twice = json!({ "keypair": { "name": "made" } });
+    assert!(refused(world.call(&ann(), "POST", url, twice)).starts_with("taken"));
+
+    // From now on there is one half of it.
+    let (_, shown) = world.call(&ann(), "GET", "/v2.1/os-keypairs/made", Value::Null);
+    assert_eq!(shown["keypair"]["public_key"], made["public_key"]);
+    let (_, list) = world.call(&ann(), "GET", url, Value::Null);
+    let entries = world.cloud.reader.lend(|db| db.entries(0, 1000)).unwrap();
+    assert!(entries.len() > 2);
+    let journal: String = entries.iter().map(|e| String::from_utf8_lossy(e).into_owned()).collect();
+    assert!(journal.contains(made["public_key"].as_str().unwrap()), "this would show nothing");
+    // The lines that hold the seed.
+    for line in private.lines().skip(3).take(3) {
+        for (place, text) in [("answer", shown.to_string()), ("list", list.to_string()),
+            ("journal", journal.clone())] {
+            assert!(!text.contains(line), "the private key stands in the {place}");
+        }
+    }
+    let kept = world.cloud.reader.lend(|db| db.secrets()).unwrap();
+    assert!(kept.iter().all(|(kind, ..)| kind != "keypair"), "a half of a pair is kept as a secret");
+}
+
+#[test]
 fn servers() {
     let mut world = World::new("servers");
     world.connect(SimulatedHost::facts());
@@ -100,7 +141,9 @@ fn servers() {
         assert_eq!(answer.0, 202, "{}", answer.1);
         answer.1["server"].clone()
     };
-    let made = create(&world, "web", "1");
+    let mut made = create(&world, "web", "1");
+    let password = made.as_object_mut().unwrap().remove("adminPass").unwrap();
+    assert_eq!(password.as_str().unwrap().len(), 20);
     let id = made["id"].as_str().unwrap().to_string();
     let links = json!([
         { "rel": "self", "href": format!("https://cloud/compute/v2.1/servers/{id}") },

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use jinyun_compute::server::ask::read;
+use jinyun_compute::server::ask::{Asked, read};
 use jinyun_engine::Failure;
 use jinyun_rest::Words;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn told(more: Value) -> String {
     let mut body = json!({ "name": " web ", "imageRef": "i", "flavorRef": "1" });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     match read(&Words::new("server", body.as_object().unwrap())) {
-        Ok((ask, user_data)) => {
+        Ok(Asked { ask, user_data, password }) => {
             let mut shown = serde_json::to_value(ask).unwrap();
             let members = shown.as_object_mut().unwrap();
             let plain = [("name", json!("web")), ("image", json!("i")), ("flavor", json!("1")),
@@ -24,12 +24,16 @@ fn told(more: Value) -> String {
                 }
             }
             let data = user_data.map(|d| format!(" + {}", String::from_utf8(d).unwrap()));
-            format!("{shown}{}", data.unwrap_or_default())
+            let password = password.map(|p| format!(" with {}", p.expose())).unwrap_or_default();
+            format!("{shown}{}{password}", data.unwrap_or_default())
         }
         Err(Failure::Refused(r)) => format!("{}: {}", r.code(), r.message),
         Err(Failure::Fault(f)) => format!("fault: {f}"),
     }
 }
+
+const BAD_PASSWORD: &str = "invalid: adminPass must have 8 to 128 letters, digits and signs of ASCII, \
+    without blanks: it goes through terminals and files that know no others";
 
 #[test]
 fn bodies() {
@@ -41,6 +45,7 @@ fn bodies() {
     let devices = |list: Vec<Value>| json!({ "block_device_mapping_v2": list });
     let image = json!({ "uuid": "i", "source_type": "image", "destination_type": "local",
         "boot_index": 0, "delete_on_termination": true });
+    let longest = format!("{{}} with {}", "x".repeat(128));
     let cases: Vec<(&str, Value, &str)> = vec![
         ("as little as possible", json!({}), "{}"),
         ("as openstackclient sends it", json!({ "min_count": 1, "max_count": 1, "networks": [] }),
@@ -53,8 +58,17 @@ fn bodies() {
             "invalid: server has unrecognized attribute(s) 'colour'"),
         ("two at once", json!({ "min_count": 1, "max_count": 2 }),
             "invalid: max_count must be 1: make one server at a time"),
-        ("a password", json!({ "adminPass": "x" }),
-            "invalid: adminPass is not offered: guests are entered with a key pair (key_name)"),
+        ("a password", json!({ "adminPass": "a:b\\c\"d$e%f" }), "{} with a:b\\c\"d$e%f"),
+        ("the longest password", json!({ "adminPass": "x".repeat(128) }), longest.as_str()),
+        ("no password", json!({ "adminPass": null }), "{}"),
+        ("a short password", json!({ "adminPass": "seven77" }), BAD_PASSWORD),
+        ("a long password", json!({ "adminPass": "x".repeat(129) }), BAD_PASSWORD),
+        ("a password of blanks", json!({ "adminPass": "two words" }), BAD_PASSWORD),
+        ("a password that terminals cannot type", json!({ "adminPass": "pässword" }), BAD_PASSWORD),
+        ("a password of two lines", json!({ "adminPass": "password\nroot:x" }),
+            "invalid: adminPass holds a control character"),
+        ("a password in a list", json!({ "adminPass": ["pass-word"] }),
+            "invalid: adminPass must be a string, not an array"),
         ("no configuration drive", json!({ "config_drive": false }), "{}"),
         ("a configuration drive", json!({ "config_drive": true }),
             "invalid: config_drive is not offered: guests read their data at 169.254.169.254"),

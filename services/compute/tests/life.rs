@@ -5,13 +5,15 @@
 mod common;
 
 use common::{HOST, KEY, World, ann, code, user};
-use jinyun_compute::Server;
-use jinyun_engine::{Command, Query};
+use jinyun_base::{Fault, Id, Refusal, Time};
+use jinyun_compute::{PASSWORD, PASSWORD_KEPT, Server, forget_password, overdue, untaken};
+use jinyun_engine::{Change, Command, Failure, Guard, Query, View};
 use jinyun_network::Port;
 use jinyun_simulated::SimulatedHost;
 use jinyun_volume::Volume;
 use jinyun_wire::{HostFacts, HostWant};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A document as lines, without what is drawn.
 fn lines(document: &HostWant) -> Vec<String> {
@@ -155,6 +157,133 @@ fn from_creation_to_deletion() {
     let used = world.cloud.reader.lend(|db| db.used(&project, "instances")).unwrap();
     assert_eq!(used, 0);
     assert_eq!(world.call(&ann(), "GET", &url, Value::Null).0, 0);
+}
+
+/// Lets no password be kept behind a creation: by a refusal, or because the platform fails.
+struct Without {
+    fails: bool,
+}
+
+impl Guard for Without {
+    fn watches(&self, kind: &str) -> bool {
+        kind == "server"
+    }
+
+    fn judge(&self, _: &mut View<'_>, command: &Command, _: &[Change], _: Time)
+        -> Result<(), Failure> {
+        match command.action.as_str() {
+            "compute:server:password" if self.fails => Err(Fault::new("the disk is full").into()),
+            "compute:server:password" => Err(Refusal::conflict("not now").into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_server_whose_password_is_not_kept_is_there_all_the_same() {
+    for (fails, why) in [(false, "not now"), (true, "the disk is full")] {
+        let mut registry = common::registry();
+        registry.guard = Some(Arc::new(Without { fails }));
+        let mut world = World::of(&format!("without-{fails}"), registry);
+        world.connect(SimulatedHost::facts());
+        world.network("inner", "10.0.0.0/24");
+        let (status, answer) = world.call(&ann(), "POST", "/v2.1/servers", body(&world, json!({})));
+        assert_eq!((status, answer["server"].get("adminPass")), (202, None), "{answer}");
+        let id = Id::new(answer["server"]["id"].as_str().unwrap());
+        assert_eq!((world.password(&id), world.server(&id).unwrap().spec.has_password), (None, false));
+        world.settle();
+        assert_eq!(world.phase(&id), "ACTIVE");
+        let entries = world.cloud.reader.lend(|db| db.entries(0, 10_000)).unwrap();
+        let entries = entries.iter().map(|e| serde_json::from_slice::<Value>(e).unwrap());
+        let told: Vec<Value> = entries.filter(|e| e["action"] == "compute:server:password").collect();
+        assert_eq!(told.len(), 1);
+        assert_eq!((&told[0]["outcome"], &told[0]["target"]["id"]), (&json!("refused"), &json!(id)));
+        assert!(told[0]["reason"]["message"].as_str().unwrap().contains(why), "{told:?}");
+        // One that is given is a part of the creation.
+        let more = body(&world, json!({ "name": "Web 2", "adminPass": "pass-word" }));
+        let (status, answer) = world.call(&ann(), "POST", "/v2.1/servers", more);
+        assert_eq!((status, &answer["server"]["adminPass"]), (202, &json!("pass-word")), "{answer}");
+    }
+}
+
+#[test]
+fn a_password_is_sealed_until_its_guest_has_taken_it() {
+    const CHOSEN: &str = "a:b\\c\"d$e%f&<g>";
+    let mut world = World::new("password");
+    world.connect(SimulatedHost::facts());
+    world.network("inner", "10.0.0.0/24");
+    let create = |world: &World, more: Value| {
+        let (status, answer) = world.call(&ann(), "POST", "/v2.1/servers", body(world, more));
+        assert_eq!(status, 202, "{answer}");
+        let text = |name: &str| answer["server"][name].as_str().unwrap().to_string();
+        (Id::new(text("id")), text("adminPass"))
+    };
+    let (given, shown) = create(&world, json!({ "adminPass": CHOSEN }));
+    let (made, random) = create(&world, json!({}));
+    let (third, other) = create(&world, json!({ "adminPass": null }));
+    assert_eq!(shown, CHOSEN);
+    assert_ne!(random, other);
+    assert_eq!(world.password(&given).as_deref(), Some(CHOSEN));
+    assert_eq!(world.password(&made), Some(random.clone()));
+    world.settle();
+
+    // The host is told that there is one; which, not by a document that it keeps.
+    let page = |world: &mut World, id: &Id| {
+        let port = world.server(id).unwrap().spec.ports[0].to_string();
+        let document = world.document();
+        let mut ports = document.networks.iter().flat_map(|network| &network.ports);
+        let pages = &ports.find(|p| p.id == port).unwrap().metadata;
+        let text = &pages.iter().find(|(path, _)| path.ends_with("meta_data.json")).unwrap().1;
+        serde_json::from_str::<Value>(text).unwrap().get(PASSWORD).cloned()
+    };
+    assert_eq!(page(&mut world, &given), Some(Value::Null));
+    let told = |world: &World| world.cloud.reader.view(|v| untaken(v, HOST)).unwrap();
+    let mut all: Vec<(Id, Vec<Id>)> = [&given, &made, &third].into_iter()
+        .map(|id| (id.clone(), world.server(id).unwrap().spec.ports)).collect();
+    all.sort();
+    assert_eq!(told(&world), all);
+    assert!(world.cloud.reader.view(|v| untaken(v, "elsewhere")).unwrap().is_empty());
+
+    // Nobody reads it anywhere.
+    let get = |path: &str| world.call(&ann(), "GET", path, Value::Null).1.to_string();
+    let mut texts = vec![get(&format!("/v2.1/servers/{given}")), get("/v2.1/servers/detail")];
+    let entries = world.cloud.reader.lend(|db| db.entries(0, 10_000)).unwrap();
+    texts.extend(entries.iter().map(|e| String::from_utf8_lossy(e).into_owned()));
+    let secrets = world.cloud.reader.lend(|db| db.secrets()).unwrap();
+    assert_eq!(secrets.iter().filter(|(_, _, name, ..)| name == PASSWORD).count(), 3);
+    texts.extend(secrets.iter().map(|(.., value)| String::from_utf8_lossy(value).into_owned()));
+    texts.push(serde_json::to_string(&world.document()).unwrap());
+    for (word, sort) in [(CHOSEN, "given"), (random.as_str(), "made")] {
+        let written = serde_json::to_string(word).unwrap();
+        let found = texts.iter().find(|t| t.contains(word) || t.contains(written.trim_matches('"')));
+        assert_eq!(found, None, "the password that was {sort}");
+    }
+
+    // Taken, and said twice: it is destroyed, and the others are not.
+    for _ in 0..2 {
+        world.run(forget_password(&given, "taken")).unwrap();
+    }
+    assert_eq!((world.password(&given), page(&mut world, &given)), (None, None));
+    assert!(!world.server(&given).unwrap().spec.has_password);
+    assert_eq!(told(&world).len(), 2);
+    assert_eq!(world.password(&made), Some(random));
+
+    // Not taken within an hour of the first start.
+    let server = world.server(&made).unwrap();
+    let first = match server.status.launched {
+        0 => server.phase_since.0,
+        at => at,
+    };
+    let late = |world: &World, at: i64| world.cloud.reader.view(|v| overdue(v, Time(at))).unwrap();
+    assert!(first > 0 && late(&world, first + PASSWORD_KEPT - 1).iter().all(|id| *id != made));
+    assert!(late(&world, first + PASSWORD_KEPT).contains(&made));
+    assert!(!late(&world, i64::MAX).contains(&given), "it is gone already");
+
+    // It goes with its server.
+    world.call(&ann(), "DELETE", &format!("/v2.1/servers/{made}"), Value::Null);
+    assert!(!told(&world).iter().any(|(id, _)| *id == made));
+    world.settle();
+    assert_eq!(world.password(&made), None);
 }
 
 #[test]

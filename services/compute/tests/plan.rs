@@ -38,6 +38,7 @@ fn server() -> Have<Server> {
             incarnation: 2,
             host: "h1".into(),
             has_user_data: false,
+            has_password: false,
         },
         status: ServerStatus::default(),
         phase: "BUILD".into(),

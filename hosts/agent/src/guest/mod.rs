@@ -26,6 +26,7 @@ pub mod plan;
 mod process;
 mod qcow2;
 mod qmp;
+mod reach;
 mod record;
 mod report;
 mod sheet;
@@ -34,6 +35,7 @@ mod trial;
 
 pub use manager::Guests;
 pub use place::Place;
+pub use reach::reach;
 pub use report::{Report, console, facts, found};
 pub use sheet::Board;
 

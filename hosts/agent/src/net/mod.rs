@@ -40,12 +40,13 @@ use self::probe::Seat;
 use self::seen::Eyes;
 use self::serve::{Post, Services, Task};
 use self::sift::Sifted;
-use jinyun_wire::{Answer, Fault, HostWant, Known, Probe, Thing};
+use jinyun_wire::{Answer, Fault, HostWant, Known, PasswordFor, Probe, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+pub use self::metadata::{Apart, OnTaken};
 pub use self::netns::missing;
 
 /// How often a pass may plan and work.
@@ -63,6 +64,9 @@ pub struct Net {
     prober: Prober,
 }
 
+/// How many probes run at once: each has a thread.
+const AT_ONCE: usize = 16;
+
 /// Carries out probes without the rest: a probe takes its time, and a pass must not wait for it.
 #[derive(Debug, Clone, Default)]
 pub struct Prober {
@@ -74,6 +78,22 @@ impl Prober {
     /// Tries something through real ports. Takes two seconds at most.
     pub fn probe(&self, probe: &Probe) -> Answer {
         probe::run(&self.seats, &self.held, probe)
+    }
+
+    /// Tries several at the same time, not more than [`AT_ONCE`] of them.
+    pub fn probes(&self, probes: &[Probe]) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(probes.len());
+        for some in probes.chunks(AT_ONCE) {
+            std::thread::scope(|scope| {
+                let tried: Vec<_> =
+                    some.iter().map(|probe| scope.spawn(|| self.probe(probe))).collect();
+                answers.extend(tried.into_iter().map(|tried| {
+                    let why = "The probe ended before it had an answer.".to_owned();
+                    tried.join().unwrap_or(Answer::Failed { why })
+                }));
+            });
+        }
+        answers
     }
 }
 
@@ -161,6 +181,21 @@ impl Net {
     /// The next pass reads everything that it otherwise reads a part of.
     pub fn look_closely(&mut self) {
         self.eyes.closely = true;
+    }
+
+    /// The passwords that guests have not taken yet, from now on these.
+    pub fn hand_over(&self, passwords: Vec<PasswordFor>) {
+        self.services.book.passwords.replace(passwords);
+    }
+
+    /// Who hears which guest has taken its password. Whoever hears must not wait for anything.
+    pub fn on_taken(&self, hears: OnTaken) {
+        self.services.book.passwords.on_taken(hears);
+    }
+
+    /// Who knows for how long there has been no control plane.
+    pub fn on_apart(&self, knows: Apart) {
+        self.services.book.passwords.on_apart(knows);
     }
 
     /// Opens the tap of a port for its guest.

@@ -25,18 +25,23 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// The networks that are carried, by namespace, as the services see them.
 #[derive(Clone, Default)]
-pub struct Book(Arc<RwLock<BTreeMap<String, Arc<NetworkWant>>>>);
+pub struct Book {
+    networks: Arc<RwLock<BTreeMap<String, Arc<NetworkWant>>>>,
+    /// What guests are told beside their pages.
+    pub passwords: metadata::Passwords,
+}
 
 impl Book {
     /// The network of a namespace.
     pub fn network(&self, space: &str) -> Option<Arc<NetworkWant>> {
-        let book = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let book = self.networks.read().unwrap_or_else(PoisonError::into_inner);
         book.get(space).cloned()
     }
 
     /// From now on it is these.
     pub fn replace(&self, networks: BTreeMap<String, Arc<NetworkWant>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = networks;
+        let mut book = self.networks.write().unwrap_or_else(PoisonError::into_inner);
+        *book = networks;
     }
 }
 

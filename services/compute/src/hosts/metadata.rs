@@ -2,9 +2,11 @@
 //!
 //! OpenStack's layout, which cloud-init prefers, and the few pages of EC2's that small guests read.
 //! Pages are texts under exact paths; the host lists directories by itself. The answer is the same
-//! on every port of a server but for EC2's `local-ipv4`, which has room for one address.
+//! on every port of a server but for EC2's `local-ipv4`, which has room for one address. That there
+//! is a password is said by a null; the host, which is told it apart from these pages, puts it in.
 
 use crate::server::Server;
+use crate::server::password::PASSWORD;
 use jinyun_engine::Have;
 use jinyun_network::Port;
 use serde_json::{Map, Value, json};
@@ -57,6 +59,9 @@ fn meta_data(guest: &Guest) -> Value {
         "meta": spec.metadata,
         "devices": [],
     });
+    if spec.has_password {
+        page[PASSWORD] = Value::Null;
+    }
     if !spec.public_key.is_empty() {
         let mut keys = Map::new();
         keys.insert(spec.key_name.clone(), spec.public_key.clone().into());

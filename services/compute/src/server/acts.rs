@@ -2,6 +2,7 @@
 //! carries out what a plan has decided (place, ended, release). Each may be run twice.
 
 use super::Server;
+use super::password::PASSWORD;
 use jinyun_base::{Id, Refusal};
 use jinyun_engine::{Command, Ctx, Failure, Have};
 use jinyun_network::Port;
@@ -107,6 +108,42 @@ pub(crate) fn ended(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failu
         Ok(())
     })?;
     ctx.note(json!({ "ended_by_itself": { "incarnation": ended } }));
+    Ok(Value::Null)
+}
+
+/// Keeps the password that the platform has made for its guest, sealed. A command of its own behind
+/// the creation: one that carries a secret cannot wait for an approval, and what runs after one is
+/// shown to nobody.
+pub(crate) fn password(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let id = target(command)?;
+    let server = ctx.get::<Server>(id)?;
+    if server.deleting || server.spec.has_password {
+        return Err(Refusal::conflict(format!("server {id} takes no password now")).into());
+    }
+    for (name, sealed) in command.secrets.iter().filter(|(name, _)| name == PASSWORD) {
+        ctx.put_secret("server", id, name, sealed.expose())?;
+    }
+    ctx.change::<Server>(id, None, |spec| {
+        spec.has_password = true;
+        Ok(())
+    })?;
+    Ok(Value::Null)
+}
+
+/// Destroys the password of its guest, who has taken it or will not.
+pub(crate) fn forget(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let id = target(command)?;
+    let server = ctx.get::<Server>(id)?;
+    // Said twice, or the server goes, and its secrets with it.
+    if !server.spec.has_password || server.deleting {
+        return Ok(Value::Null);
+    }
+    ctx.drop_secret("server", id, PASSWORD)?;
+    ctx.change::<Server>(id, None, |spec| {
+        spec.has_password = false;
+        Ok(())
+    })?;
+    ctx.note(command.args.clone());
     Ok(Value::Null)
 }
 

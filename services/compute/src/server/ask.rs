@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jinyun_base::{Id, Refusal, limits};
+use jinyun_base::{Id, Refusal, Secret, limits};
 use jinyun_engine::Failure;
 use jinyun_rest::Words;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,20 @@ pub struct Ask {
     /// Labels.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
+    /// What it is to be called by, where a secret was sealed for it before it is there. No member of
+    /// a body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Id>,
+}
+
+/// A body, read.
+pub struct Asked {
+    /// What is asked for.
+    pub ask: Ask,
+    /// User data, decoded.
+    pub user_data: Option<Vec<u8>>,
+    /// A password for the guest.
+    pub password: Option<Secret<String>>,
 }
 
 /// Which networks.
@@ -109,15 +123,14 @@ fn reference(words: &Words<'_>, name: &str) -> Result<Option<Id>, Failure> {
     Ok((!id.is_empty()).then(|| Id::new(id)))
 }
 
-/// Reads the body. The second part is the user data, decoded.
-pub fn read(words: &Words<'_>) -> Result<(Ask, Option<Vec<u8>>), Failure> {
+/// Reads the body.
+pub fn read(words: &Words<'_>) -> Result<Asked, Failure> {
     words.only(KNOWN)?;
     for count in ["min_count", "max_count"] {
         if words.int(count, 1, 1_000_000)?.is_some_and(|n| n != 1) {
             return Err(bad(count, "must be 1: make one server at a time"));
         }
     }
-    unused(words, "adminPass", "guests are entered with a key pair (key_name)")?;
     unused(words, "config_drive", "guests read their data at 169.254.169.254")?;
     unused(words, "personality", "hand files over in user_data")?;
     unused(words, "block_device_mapping", "use block_device_mapping_v2")?;
@@ -144,8 +157,23 @@ pub fn read(words: &Words<'_>) -> Result<(Ask, Option<Vec<u8>>), Failure> {
         metadata: labels(words)?,
         image,
         flavor,
+        id: None,
     };
-    Ok((ask, user_data(words)?))
+    Ok(Asked { ask, user_data: user_data(words)?, password: password(words)? })
+}
+
+/// What is wrong about a password.
+const PASSWORD: &str = "must have 8 to 128 letters, digits and signs of ASCII, without blanks: it \
+    goes through terminals and files that know no others";
+
+/// A password for the guest. Its institution's rules for passwords are about its people: what is
+/// good enough for a machine of its own the tenant decides.
+fn password(words: &Words<'_>) -> Result<Option<Secret<String>>, Failure> {
+    let Some(text) = words.text("adminPass")? else { return Ok(None) };
+    let text = Secret::new(text);
+    let fits = (8..=128).contains(&text.expose().len())
+        && text.expose().chars().all(|c| c.is_ascii_graphic());
+    if fits { Ok(Some(text)) } else { Err(bad("adminPass", PASSWORD)) }
 }
 
 fn zone(words: &Words<'_>) -> Result<(), Failure> {

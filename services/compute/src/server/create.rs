@@ -6,6 +6,7 @@
 //! What belongs to somebody else is "not found".
 
 use super::ask::{Ask, Networks, Nic};
+use super::password::PASSWORD;
 use super::{Attached, OWNER, Server, ServerSpec, Size, hostname};
 use crate::flavor::{Flavor, FlavorSpec};
 use crate::keypair;
@@ -73,7 +74,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     else {
         return Err(bad("project_id", "is required: use a project's token"));
     };
-    let id = Id::uuid(ctx.dice());
+    let id = ask.id.unwrap_or_else(|| Id::uuid(ctx.dice()));
     let flavor = ctx.view().get::<Flavor>(&ask.flavor)?.ok_or_else(|| {
         bad("flavorRef", format!("names no flavor: {} could not be found", ask.flavor))
     })?;
@@ -89,6 +90,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     }
     let root = Id::uuid(ctx.dice());
     let own = wanted.iter().filter(|w| matches!(w, Wanted::New(_)));
+    let carries = |secret: &str| command.secrets.iter().any(|(name, _)| name == secret);
     let spec = ServerSpec {
         hostname: hostname(&ask.name, &id),
         flavor: Size {
@@ -110,7 +112,8 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
         running: true,
         incarnation: 1,
         host: String::new(),
-        has_user_data: command.secrets.iter().any(|(name, _)| name == "user_data"),
+        has_user_data: carries("user_data"),
+        has_password: carries(PASSWORD),
         name: ask.name,
     };
     let at = |id: Id| Place { domain: domain.clone(), project: project.clone(), id };

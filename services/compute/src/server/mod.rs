@@ -11,12 +11,14 @@
 //! A server is made with its parts in one command: its root disk and the ports that it makes for
 //! itself hang on it (they go with it), the ports and volumes that a user brought are only tied to
 //! it while it lives. The flavor and the public key are copied: later changes of those rows do not
-//! reach a server. User data is a secret of the row, since it often holds passwords.
+//! reach a server. User data is a secret of the row, since it often holds passwords. So is the
+//! password of the guest, sealed, until the guest has taken it ([`password`]).
 
 pub mod acts;
 pub mod ask;
 pub mod create;
 mod openstack;
+pub mod password;
 pub mod plan;
 pub mod show;
 
@@ -103,6 +105,9 @@ pub struct ServerSpec {
     /// There is user data, kept as the secret `user_data`.
     #[serde(default)]
     pub has_user_data: bool,
+    /// There is a password that the guest has not taken, kept as the secret [`password::PASSWORD`].
+    #[serde(default)]
+    pub has_password: bool,
 }
 
 /// What is known of a server.
@@ -172,7 +177,11 @@ impl Resource for Server {
     }
 
     fn fields(spec: &ServerSpec) -> Vec<(&'static str, String)> {
-        vec![("host", spec.host.clone())]
+        let mut fields = vec![("host", spec.host.clone())];
+        if spec.has_password {
+            fields.push(("password", password::KEPT.into()));
+        }
+        fields
     }
 
     fn plan(want: &Have<Server>, world: &mut View<'_>, seen: &dyn Seen)

@@ -1,11 +1,13 @@
 //! Nova 2.1's operations on servers.
 
 use super::ask;
+use super::password::{self, PASSWORD};
 use super::show::{self, Names, Words as Stage};
 use super::{Server, ServerSpec};
 use crate::list;
-use jinyun_base::{Fault, Id, Refusal, Refused, Time};
+use jinyun_base::{Fault, Id, OsEntropy, Refusal, Refused, Secret, Time};
 use jinyun_engine::{Failure, Have, Query};
+use jinyun_kms::Kms;
 use jinyun_rest::{Call, Reply, Route};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -112,21 +114,48 @@ fn one(call: &Call<'_>, have: &Have<Server>) -> Result<Reply, Failure> {
     Ok(Reply::ok(json!({ "server": shown })))
 }
 
-fn create(call: &Call<'_>) -> Result<Reply, Failure> {
+/// A password that the platform makes for a server that is there: kept sealed, and shown once. What
+/// was created by an approval has none, since nobody would be shown it. One that cannot be kept is
+/// none, and on record: the server is there, and whoever hears otherwise makes a second one.
+fn made_password(call: &Call<'_>, kms: &Kms, id: &Id) -> Option<Secret<String>> {
+    let made = password::random(&mut OsEntropy::default());
+    let kept = password::seal(kms, id, &made).map_err(Failure::from)
+        .and_then(|sealed| call.run(password::keep(&call.request, id, sealed)));
+    match kept {
+        Ok(_) => Some(made),
+        // The engine has put it on record.
+        Err(Failure::Refused(_)) => None,
+        Err(Failure::Fault(fault)) => {
+            let say = format!("the password of server {id} is not kept, its guest has none: {fault}");
+            let asked = password::keeping(&call.request, id);
+            drop(call.cloud.reader.deny(&asked, Refusal::conflict(say)));
+            None
+        }
+    }
+}
+
+fn create(call: &Call<'_>, kms: &Kms) -> Result<Reply, Failure> {
     for hints in ["os:scheduler_hints", "OS-SCH-HNT:scheduler_hints"] {
         if call.body.get(hints).and_then(Value::as_object).is_some_and(|h| !h.is_empty()) {
             return Err(Refusal::invalid(hints, "are not offered: leave them out").into());
         }
     }
-    let (ask, user_data) = ask::read(&call.words("server")?)?;
-    let args = serde_json::to_value(&ask)
-        .map_err(|e| Fault::new(format!("encoding what was asked: {e}")))?;
-    let mut command = call.command("compute:server:create").with(args);
+    let ask::Asked { mut ask, user_data, password } = ask::read(&call.words("server")?)?;
+    let mut command = call.command("compute:server:create");
     if let Some(bytes) = user_data {
         command = command.secret("user_data", bytes);
     }
-    let answer = call.run(command)?;
+    if let Some(given) = &password {
+        // Sealed before it goes on, for the server that is to be.
+        let id = Id::uuid(&mut OsEntropy::default());
+        command = command.secret(PASSWORD, password::seal(kms, &id, given)?);
+        ask.id = Some(id);
+    }
+    let args = serde_json::to_value(&ask)
+        .map_err(|e| Fault::new(format!("encoding what was asked: {e}")))?;
+    let answer = call.run(command.with(args))?;
     let id: Id = answer.value.get("id").and_then(Value::as_str).unwrap_or_default().into();
+    let password = password.or_else(|| made_password(call, kms, &id));
     let have = call.again::<Server>(&id)?;
     let full = call.view(|view| show::full(&have, call, view, &mut Names::default()))?;
     let mut server = json!({
@@ -134,6 +163,9 @@ fn create(call: &Call<'_>) -> Result<Reply, Failure> {
         "links": list::self_links(call, "servers", &id),
         "OS-DCF:diskConfig": "MANUAL",
     });
+    if let Some(password) = &password {
+        server["adminPass"] = json!(password.expose());
+    }
     if let Some(groups) = full.get("security_groups") {
         server["security_groups"] = groups.clone();
     }
@@ -250,13 +282,13 @@ fn attachments(call: &Call<'_>) -> Result<Reply, Failure> {
 }
 
 /// The operations.
-pub(crate) fn routes(console: Console) -> Vec<Route> {
+pub(crate) fn routes(console: Console, kms: Arc<Kms>) -> Vec<Route> {
     let (list, show) = ("compute:server:list", "compute:server:show");
     let below = |word: &str| format!("{ONE}/{word}");
     vec![
         Route::new("GET", ALL, list, |call| many(call, false)),
         Route::new("GET", format!("{ALL}/detail"), list, |call| many(call, true)),
-        Route::new("POST", ALL, "compute:server:create", create),
+        Route::new("POST", ALL, "compute:server:create", move |call| create(call, &kms)),
         Route::new("GET", ONE, show, |call| one(call, &call.show(call.param("id"))?)),
         Route::new("PUT", ONE, "compute:server:update", update),
         Route::new("DELETE", ONE, "compute:server:delete", delete),

@@ -57,7 +57,7 @@ impl Words {
 }
 
 /// When it ran first.
-fn launched(server: &Have<Server>) -> Option<Time> {
+pub(super) fn launched(server: &Have<Server>) -> Option<Time> {
     match server.status.launched {
         0 => (server.phase == "ACTIVE").then_some(server.phase_since),
         at => Some(Time(at)),

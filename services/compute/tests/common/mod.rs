@@ -4,6 +4,7 @@
 use jinyun_base::{Id, Secret, SeedEntropy, Time};
 use jinyun_compute::{Hosts, Server, first_start, placed, registration, want};
 use jinyun_engine::*;
+use jinyun_kms::Kms;
 use jinyun_policy::{Actor, ActorKind, Duty, Role, Scope};
 use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use jinyun_simulated::SimulatedHost;
@@ -23,6 +24,7 @@ pub struct World {
     pub hosts: Hosts,
     pub host: SimulatedHost,
     pub routes: Vec<Route>,
+    pub kms: Arc<Kms>,
     driver: Driver,
     db: Db,
     config: Config,
@@ -36,7 +38,7 @@ impl Drop for World {
     }
 }
 
-fn registry() -> Registry {
+pub fn registry() -> Registry {
     let mut registry = Registry::default();
     jinyun_image::register(&mut registry);
     jinyun_volume::register(&mut registry);
@@ -70,11 +72,16 @@ pub const KEY: &str =
 
 impl World {
     pub fn new(name: &str) -> World {
+        World::of(name, registry())
+    }
+
+    /// With what was registered.
+    pub fn of(name: &str, registry: Registry) -> World {
         let dir = std::env::temp_dir().join(format!("jycompute-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
-        let registry = Arc::new(registry());
+        let registry = Arc::new(registry);
         let writer = Writer::open(&config, "test").unwrap();
         let core = Core::new(writer, registry.clone(), Box::new(SeedEntropy::new(7)));
         let clock = Arc::new(AtomicI64::new(1_700_000_000_000_000));
@@ -87,11 +94,14 @@ impl World {
         let maker: Maker = Box::new(|_, _, _, _| Ok(Secret::new(b"wrapped key".to_vec())));
         let console: jinyun_compute::Console =
             Arc::new(|host, server, lines| Ok(format!("{host} {} {lines:?}\n", server.len())));
+        let dice = Box::new(SeedEntropy::new(9));
+        let kms = Arc::new(Kms::open(&dir.join("keys.json"), "test", dice).unwrap());
         let world = World {
             cloud: Cloud { reader, handle },
             hosts: Hosts::new(),
             host: SimulatedHost::default(),
-            routes: jinyun_compute::routes(console),
+            routes: jinyun_compute::routes(console, kms.clone()),
+            kms,
             driver: Driver::new(registry, maker),
             db: Db::open(&config).unwrap(),
             config,
@@ -186,6 +196,14 @@ impl World {
         for (kind, id) in things {
             self.cloud.handle.run(Job::Nudge { kind: kind.into(), id }).unwrap();
         }
+    }
+
+    /// The password that is kept for a server's guest, if there is one that opens.
+    pub fn password(&self, id: &Id) -> Option<String> {
+        let kept = |db: &mut Db| db.secret("server", id, jinyun_compute::PASSWORD);
+        let sealed = self.cloud.reader.lend(kept).unwrap()?;
+        let plain = self.kms.open_record(&jinyun_compute::about_password(id), &sealed).unwrap();
+        Some(String::from_utf8(plain.expose().clone()).unwrap())
     }
 
     pub fn server(&self, id: &Id) -> Option<Have<Server>> {
