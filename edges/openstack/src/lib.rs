@@ -10,10 +10,12 @@ mod discovery;
 mod dispatch;
 mod errors;
 mod flood;
+mod page;
 mod server;
 pub mod tls;
 
 pub use discovery::with_discovery;
 pub use dispatch::{Edge, Listener, Mount};
 pub use errors::{Dialect, render};
+pub use page::page;
 pub use server::serve;

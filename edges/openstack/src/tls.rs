@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 /// Where the files are.
 pub struct Files {
@@ -65,6 +65,24 @@ pub fn ensure(files: &Files, names: &[String]) -> Result<(), Fault> {
     write(&files.ca, &issuer.pem(), 0o644)
 }
 
+/// Refuses a certificate that does not name the host by which browsers come: none of them would take
+/// it, and no passkey could be used. It may be an institution's own, so it is not made anew here.
+pub fn names(files: &Files, host: &str) -> Result<(), Fault> {
+    let path = files.certificate.display();
+    let bad = |e: &dyn std::fmt::Display| Fault::new(format!("{path}: {e}"));
+    let first = CertificateDer::pem_file_iter(&files.certificate).map_err(|e| bad(&e))?.next();
+    let first = first.ok_or_else(|| bad(&"holds no certificate"))?.map_err(|e| bad(&e))?;
+    let parsed = rustls::server::ParsedCertificate::try_from(&first).map_err(|e| bad(&e))?;
+    let name = ServerName::try_from(host.to_string()).map_err(|e| bad(&e))?;
+    rustls::client::verify_server_name(&parsed, &name).map_err(|_| {
+        let (key, ca) = (files.key.display(), files.ca.display());
+        Fault::new(format!(
+            "{path} does not name `{host}` (--public-name): put a certificate there that does, or \
+             remove it with {key} and {ca} to have new ones made, which clients have to be told of"
+        ))
+    })
+}
+
 /// The server's side of TLS 1.2 and 1.3.
 pub fn server(files: &Files) -> Result<Arc<rustls::ServerConfig>, Fault> {
     let bad = |e: &dyn std::fmt::Display| Fault::new(format!("the TLS files: {e}"));
@@ -76,4 +94,28 @@ pub fn server(files: &Files) -> Result<Arc<rustls::ServerConfig>, Fault> {
         .with_safe_default_protocol_versions().map_err(|e| bad(&e))?
         .with_no_client_auth().with_single_cert(chain, key).map_err(|e| bad(&e))?;
     Ok(Arc::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_names_the_host_by_which_browsers_come() {
+        let dir = std::env::temp_dir().join(format!("jytls-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let files = Files::in_dir(&dir);
+        ensure(&files, &["127.0.0.1".into(), "cloud.example".into()]).unwrap();
+        let told = ["cloud.example", "other.example", "a.cloud.example"]
+            .map(|host| names(&files, host).err().map(|e| e.to_string()));
+        std::fs::write(&files.certificate, "").unwrap();
+        let empty = names(&files, "cloud.example").err().map(|e| e.to_string()).unwrap_or_default();
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(told[0], None);
+        for (host, said) in ["other.example", "a.cloud.example"].iter().zip(&told[1..]) {
+            let said = said.as_deref().unwrap_or_default();
+            assert!(said.contains(host) && said.contains("--public-name"), "{host}: {said}");
+        }
+        assert!(empty.contains("holds no certificate"), "{empty}");
+    }
 }

@@ -12,10 +12,11 @@ use std::net::IpAddr;
 const NETWORKS: usize = 64;
 /// Youngest and oldest age that can be asked for, in seconds.
 pub(crate) const AGE: (i64, i64) = (60, 86_400);
-/// The method that a second factor leaves in a token.
-const SECOND: &str = "totp";
+/// The methods that a second factor leaves in a token: one-time codes, and the signed word of the
+/// institution's identity provider.
+const SECOND: [&str; 3] = ["totp", "passkey", "mfa"];
 /// By which a user gets a second factor: to ask for one there would keep it from everybody.
-const ENROLS: &str = "identity:credential:create";
+const ENROLS: [&str; 2] = ["identity:credential:create", "identity:passkey:create"];
 
 /// What has to be so.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ pub(crate) struct Circumstances {
 
 /// Whether somebody who asks for an action has what a second factor is asked for.
 pub(crate) fn second(action: &str, methods: &[String]) -> bool {
-    action == ENROLS || methods.iter().any(|m| m == SECOND)
+    ENROLS.contains(&action) || methods.iter().any(|m| SECOND.contains(&m.as_str()))
 }
 
 /// Conditions, read and ready to be judged.
@@ -179,8 +180,12 @@ mod tests {
         }
         let methods = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert!(second("a:b:c", &methods(&["password", "totp"])));
+        assert!(second("a:b:c", &methods(&["mfa", "openid"])));
+        assert!(second("a:b:c", &methods(&["passkey"])));
+        assert!(!second("a:b:c", &methods(&["openid"])));
         assert!(!second("a:b:c", &methods(&["password", "TOTP"])));
         // Who has none can get one.
         assert!(second("identity:credential:create", &methods(&["password"])));
+        assert!(second("identity:passkey:create", &methods(&["password"])));
     }
 }

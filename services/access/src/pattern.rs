@@ -10,6 +10,7 @@ use jinyun_policy::Pattern;
 /// does was decided before.
 const NEVER: &[&str] = &[
     "engine:", "identity:token:", "identity:receipt:", "identity:user:change_password",
+    "identity:device:open",
 ];
 
 /// Whether an action is never narrowed.

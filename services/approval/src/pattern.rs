@@ -17,6 +17,8 @@ const NEVER: &[&str] = &[
     "audit:",
     // Signing in and out, and proving who one is.
     "identity:token:",
+    "identity:device:",
+    "identity:passkey:",
     "identity:user:change_password",
     // Done by the way when somebody looks.
     "network:security_group:ensure",
@@ -25,9 +27,12 @@ const NEVER: &[&str] = &[
     "image:image:supply",
 ];
 
+/// What of those can wait all the same: by what everything is judged.
+const BUT: &[&str] = &["evidence:catalogue:create", "evidence:catalogue:delete"];
+
 /// Whether an action never waits.
 pub(crate) fn never(action: &str) -> bool {
-    NEVER.iter().any(|start| action.starts_with(start))
+    NEVER.iter().any(|start| action.starts_with(start)) && !BUT.contains(&action)
 }
 
 /// Refuses what is no pattern that names a service.
@@ -51,7 +56,7 @@ pub(crate) fn check(pattern: &Pattern, field: &str) -> Result<(), Refusal> {
 /// Refuses what is no pattern of a rule: what it catches has to be able to wait.
 pub(crate) fn check_rule(pattern: &Pattern, field: &str) -> Result<(), Refusal> {
     check(pattern, field)?;
-    if never(pattern.as_str()) {
+    if never(pattern.as_str()) && !BUT.iter().any(|action| pattern.fits(action)) {
         return Err(Refusal::invalid(field, "names what cannot wait for an approval"));
     }
     Ok(())
@@ -82,8 +87,19 @@ mod tests {
             assert!(refusal.message.starts_with("action "), "{text}: {refusal}");
             assert_eq!(check_rule(&Pattern::new(text), "action"), Err(refusal), "{text}");
         }
-        for waits_never in ["approval:approval_rule:delete", "identity:token:create", "audit:*:*",
-            "image:image:supply"] {
+        for good in ["evidence:*:*", "evidence:catalogue:*", "evidence:catalogue:create",
+            "evidence:*:delete"] {
+            assert_eq!(check_rule(&Pattern::new(good), "action"), Ok(()), "{good}");
+        }
+        // A pattern that stands for both catches only what can wait.
+        for (action, waits) in [("evidence:catalogue:create", true), ("evidence:catalogue:delete", true),
+            ("evidence:catalogue:load", false), ("evidence:posture:seal", false),
+            ("evidence:assessment:create", false)] {
+            assert_eq!(!never(action), waits, "{action}");
+        }
+        for waits_never in ["approval:approval_rule:delete", "identity:token:create",
+            "identity:passkey:delete", "identity:passkey:*", "audit:*:*", "image:image:supply",
+            "evidence:posture:*", "evidence:catalogue:load"] {
             let pattern = Pattern::new(waits_never);
             assert_eq!(check(&pattern, "action"), Ok(()), "{waits_never}");
             let refusal = check_rule(&pattern, "action").unwrap_err();

@@ -6,6 +6,7 @@
 //! (`directory/delegated.rs`). Access rules narrow it to single requests. They are rows of their
 //! own, as in Keystone, where they outlive the credential that brought them.
 
+use crate::auth::{BY_HAND, by_hand};
 use crate::names;
 use jinyun_base::{Entropy, Id, Kind, Refusal, Refused, limits};
 use jinyun_engine::{
@@ -286,8 +287,12 @@ enum AskedRule {
     New { service: String, method: String, path: String },
 }
 
-/// Makes a credential for the caller in the project of the caller's token.
+/// Makes a credential for the caller in the project of the caller's token. Not for a program that was let
+/// in by a browser: the credential would be there when whoever let it in has signed out.
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    if !by_hand(&command.via.methods) {
+        return Err(Refusal::new(Refused::Forbidden, BY_HAND).into());
+    }
     let asked: Asked = serde_json::from_value(command.args.clone())
         .map_err(|e| Refusal::invalid("application_credential", format!("cannot be read: {e}")))?;
     let (user, now) = (ctx.actor.id.clone(), ctx.now.0);

@@ -21,8 +21,8 @@
 //! | `multi_factor` | false | |
 //!
 //! Why not Keystone's regular expression: nobody can tell from one what it demands, and a hostile
-//! one stops the service. A user without TOTP in a domain that demands it is not locked out: see
-//! `auth::factors`.
+//! one stops the service. A user without a second factor in a domain that demands one is not locked
+//! out: see `auth::factors`.
 
 use crate::domain::Domain;
 use crate::keepers::merged;

@@ -6,6 +6,9 @@
 //! and a blob that is moved to another row opens neither. The command carries it sealed already, so
 //! no part of the write path ever holds it in the clear.
 
+use crate::auth::both;
+use crate::passkey::{HAS_ONE, Passkey};
+use crate::user::end_sessions;
 use jinyun_base::{Entropy, Fault, Id, Kind, Refusal, Refused, Secret};
 use jinyun_engine::{
     Claim, Command, Ctx, Failure, Have, Link, OnDelete, Place, Query, Reader, Resource, View,
@@ -23,7 +26,8 @@ pub const TOTP: &str = "totp";
 const MOST: usize = 20;
 /// What to do instead of deleting a second factor.
 pub(crate) const RESET: &str = "A second factor is deleted by its owner, with a token that was got \
-    with password and totp. If it is lost, reset it: POST /v3/users/{id}/OS-JINYUN/reset_factors.";
+    with password and totp, or with a passkey. If it is lost, reset it: POST \
+    /v3/users/{id}/OS-JINYUN/reset_factors.";
 
 /// The kind.
 pub struct Credential;
@@ -91,7 +95,9 @@ impl Resource for Credential {
     }
 }
 
-/// Keeps a credential of the caller's. Its id comes with the command: the blob is sealed for it.
+/// Keeps a credential of the caller's. Its id comes with the command: the blob is sealed for it. With one
+/// factor a device for one-time codes only if there is no second factor yet: two requests with one stolen
+/// password can both have been right a moment ago.
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let spec: CredentialSpec = serde_json::from_value(command.args.clone())
         .map_err(|e| Refusal::invalid("credential", format!("cannot be read: {e}")))?;
@@ -101,8 +107,14 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
         let say = "A credential is made by the user whose it is.";
         return Err(Refusal::new(Refused::Forbidden, say).into());
     }
-    let held = ctx.list::<Credential>(&Query::field("user", &spec.user))?.len();
-    if held >= MOST {
+    let held = ctx.list::<Credential>(&Query::field("user", &spec.user))?;
+    if spec.kind == TOTP && !both(&command.via.methods) {
+        let passkeys = ctx.list::<Passkey>(&Query::field("user", &spec.user))?;
+        if !passkeys.is_empty() || held.iter().any(|c| c.spec.kind == TOTP) {
+            return Err(Refusal::new(Refused::Forbidden, HAS_ONE).into());
+        }
+    }
+    if held.len() >= MOST {
         let say = format!("A user has at most {MOST} credentials: delete one first.");
         return Err(Refusal::new(Refused::Forbidden, say).into());
     }
@@ -116,7 +128,8 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
 
 /// Deletes a credential: one's own, or a pair of keys of somebody else by the institution's manager
 /// (of staff, by the security administrator). A second factor of somebody else goes with all that
-/// has to go with it, or not at all (`auth::routes::reset_factors`).
+/// has to go with it, or not at all (`auth::routes::reset_factors`). With a device of one's own all ends
+/// that one has signed in to: nothing tells which of it was by that device.
 pub(crate) fn delete(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let Some(id) = &command.target else {
         return Err(Refusal::invalid("credential_id", "is missing").into());
@@ -130,6 +143,9 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
         return Err(Refusal::new(Refused::Forbidden, say).into());
     }
     ctx.delete::<Credential>(id)?;
+    if have.spec.kind == TOTP {
+        end_sessions(ctx, &have.spec.user)?;
+    }
     Ok(Value::Null)
 }
 

@@ -16,6 +16,7 @@
 //! groups are the only ones, and the provider's staff cannot be signed in by it.
 
 pub(crate) mod bearer;
+pub(crate) mod factors;
 pub(crate) mod jwks;
 pub(crate) mod mapping;
 pub(crate) mod protocol;
@@ -28,7 +29,7 @@ mod sign_in;
 mod rules_tests;
 
 use crate::{AUDIT, MANAGER, SECURITY};
-use jinyun_base::Refusal;
+use jinyun_base::{Id, Refusal};
 use jinyun_engine::{Registry, Verb};
 use jinyun_policy::{PROVIDER, Role, Rule, Who};
 use mapping::Mapping;
@@ -69,6 +70,8 @@ pub(crate) fn register(registry: &mut Registry) {
             Verb::Own(provider::update))
         .action("identity:federation_protocol:create", "federation_protocol",
             Verb::Own(protocol::create))
+        .action("identity:federation_protocol:update", "federation_protocol",
+            Verb::Own(protocol::update))
         .action("identity:mapping:create", "mapping", Verb::Own(mapping::create))
         .action("identity:mapping:delete", "mapping", Verb::Own(mapping::delete))
         .action("identity:user:shadow", "user", Verb::Own(shadow::keep))
@@ -87,6 +90,33 @@ fn check_id(field: &'static str, id: &str) -> Result<(), Refusal> {
         return Err(Refusal::invalid(field, say));
     }
     Ok(())
+}
+
+/// Between the id of a provider or mapping, which its institution chooses, and the institution's own.
+pub(crate) const OF: char = '@';
+
+/// The row of what an institution calls so: two institutions can use one id, and neither learns of it.
+pub(crate) fn own(id: &str, domain: &Id) -> Id {
+    Id::new(format!("{id}{OF}{domain}"))
+}
+
+/// What its institution calls a row of its own.
+pub(crate) fn called<'i>(row: &'i Id, domain: &Id) -> &'i str {
+    match row.as_str().split_once(OF) {
+        Some((id, of)) if of == domain.as_str() => id,
+        _ => row.as_str(),
+    }
+}
+
+/// Refuses a row that is not its institution's by its id. Rows that were made before institutions
+/// stood in them stay as they are.
+fn check_row(field: &'static str, row: &Id, domain: &Id, there: bool) -> Result<(), Refusal> {
+    match row.as_str().split_once(OF) {
+        Some((id, of)) if of == domain.as_str() => check_id(field, id),
+        Some(_) => Err(Refusal::invalid(field, format!("names another institution behind its {OF}"))),
+        None if there => check_id(field, row.as_str()),
+        None => Err(Refusal::invalid(field, "is made by an institution, with a token for its domain")),
+    }
 }
 
 /// Refuses federation of the provider's own domain.

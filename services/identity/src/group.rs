@@ -40,9 +40,11 @@ impl Resource for Group {
         &spec.name
     }
 
-    fn check(new: &GroupSpec, _: Option<&GroupSpec>, _: &Place, view: &mut View<'_>)
+    fn check(new: &GroupSpec, old: Option<&GroupSpec>, _: &Place, view: &mut View<'_>)
         -> Result<(), Failure> {
-        names::check("name", &new.name, limits::NAME)?;
+        if old.is_none_or(|o| o.name != new.name) {
+            names::check("name", &new.name, limits::NAME)?;
+        }
         if new.domain.as_str() == PROVIDER {
             let say = "is the provider's own, which has no groups: duties are given to users";
             return Err(Refusal::invalid("domain_id", say).into());

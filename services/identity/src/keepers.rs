@@ -9,10 +9,11 @@
 use crate::assignment::{Assignment, AssignmentSpec, Grant, Scoped, role_of};
 use crate::domain::Domain;
 use crate::group::Membership;
+use crate::passkey;
 use crate::project::Project;
 use crate::user::User;
 use jinyun_base::{Fault, Id, Refusal, Refused};
-use jinyun_engine::{Command, Ctx, Failure, Have, Query};
+use jinyun_engine::{Command, Ctx, Failure, Have, Query, Resource};
 use jinyun_policy::{PROVIDER, Who};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -119,56 +120,58 @@ fn target(ctx: &mut Ctx<'_>, command: &Command) -> Result<Have<User>, Failure> {
     }
 }
 
-/// Changes an account.
+/// Changes an account. With a new password, the passkeys go that rested on the old one.
 pub(crate) fn update_user(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let user = target(ctx, command)?;
     staff_only(ctx, &user, command)?;
     let now = ctx.now.0;
     keeping(ctx, &user.domain, |ctx| {
         ctx.change::<User>(&user.id, command.if_generation, |spec| {
-            let was = spec.enabled;
-            *spec = merged("user", spec, &command.args)?;
-            // Opened again, it has to sign in again: what was issued before may be in other hands.
-            if was && !spec.enabled {
-                spec.tokens_since = now;
-            }
-            Ok(())
+            merge::<User>(spec, &command.args, now, |spec| (spec.enabled, &mut spec.tokens_since))
         })
     })?;
     for (name, secret) in &command.secrets {
         ctx.put_secret("user", &user.id, name, secret.expose())?;
     }
+    if command.secrets.iter().any(|(name, _)| name == "password") {
+        passkey::take_first(ctx, &user.id)?;
+    }
+    Ok(Value::Null)
+}
+
+/// Whether something is open, and since when what was issued for it is good.
+type Door<S> = fn(&mut S) -> (bool, &mut i64);
+
+/// Changes members of a spec. What is closed by that, and opened again, has to be signed in to again:
+/// what was issued before may be in other hands.
+fn merge<R: Resource>(spec: &mut R::Spec, args: &Value, now: i64, door: Door<R::Spec>)
+    -> Result<(), Failure> {
+    let (was, _) = door(spec);
+    *spec = merged(R::KIND.0, spec, args)?;
+    let (is, since) = door(spec);
+    if was && !is {
+        *since = now;
+    }
+    Ok(())
+}
+
+/// Changes what a command names.
+fn update<R: Resource>(ctx: &mut Ctx<'_>, command: &Command, door: Door<R::Spec>)
+    -> Result<Value, Failure> {
+    let now = ctx.now.0;
+    let id = named(command)?;
+    ctx.change::<R>(&id, command.if_generation, |spec| merge::<R>(spec, &command.args, now, door))?;
     Ok(Value::Null)
 }
 
 /// Changes an institution. Closing it ends what was issued for it, for good.
 pub(crate) fn update_domain(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
-    let now = ctx.now.0;
-    let id = named(command)?;
-    ctx.change::<Domain>(&id, command.if_generation, |spec| {
-        let was = spec.enabled;
-        *spec = merged("domain", spec, &command.args)?;
-        if was && !spec.enabled {
-            spec.tokens_since = now;
-        }
-        Ok(())
-    })?;
-    Ok(Value::Null)
+    update::<Domain>(ctx, command, |spec| (spec.enabled, &mut spec.tokens_since))
 }
 
 /// Changes a project. Closing it ends what was issued for it and below it, for good.
 pub(crate) fn update_project(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
-    let now = ctx.now.0;
-    let id = named(command)?;
-    ctx.change::<Project>(&id, command.if_generation, |spec| {
-        let was = spec.enabled;
-        *spec = merged("project", spec, &command.args)?;
-        if was && !spec.enabled {
-            spec.tokens_since = now;
-        }
-        Ok(())
-    })?;
-    Ok(Value::Null)
+    update::<Project>(ctx, command, |spec| (spec.enabled, &mut spec.tokens_since))
 }
 
 fn named(command: &Command) -> Result<Id, Failure> {

@@ -10,6 +10,10 @@
 //!   source. Nobody sleeps for a pause: an attempt that comes too early is refused, in the same
 //!   words as every other. Names that do not exist are counted like those that do.
 //!
+//! A lock is against guessing, and what an authenticator signs is not guessed: so a lock does not shut out
+//! a passkey, and wrong answers of one make no lock. They pause it, and count for their source. Else
+//! whoever knows a name could keep out everybody, with whatever they sign in.
+//!
 //! Memory is lost with the process: an attacker gains the attempts below the threshold with each
 //! restart, which only the operator can cause. Rows for each failure would be a write for each
 //! guess.
@@ -198,7 +202,7 @@ pub(crate) struct Guard {
 }
 
 /// What counts as one source: an address; of IPv6 a /64, which is one customer's.
-fn origin(source: &str) -> String {
+pub(crate) fn origin(source: &str) -> String {
     match source.parse::<IpAddr>().map(|a| a.to_canonical()) {
         Ok(IpAddr::V6(a)) => {
             let [a, b, c, d, ..] = a.segments();
@@ -248,6 +252,11 @@ const KNOWN: &str = "user ";
 /// An account's name in the guard.
 pub(crate) fn account(id: &Id) -> String {
     format!("{KNOWN}{id}")
+}
+
+/// The same for answers of passkeys, which neither pause for wrong passwords nor make these pause.
+pub(crate) fn by_passkey(id: &Id) -> String {
+    format!("{KNOWN}{id} by passkey")
 }
 
 impl Guard {

@@ -51,24 +51,34 @@ const ENVIRONMENT: &str = "environment:";
 const ENVIRONMENTS: [&str; 5] =
     ["production", "acceptance", "test", "development", "disaster-recovery"];
 
-/// Rules about tags: those of OpenStack, and ours about the environment.
-pub(crate) fn check_tags(tags: &[String]) -> Result<(), Refusal> {
+/// What the tags say that a project is for.
+fn environments(tags: &[String]) -> Vec<&str> {
+    tags.iter().filter_map(|t| t.strip_prefix(ENVIRONMENT)).collect()
+}
+
+/// Rules about tags: those of OpenStack, and ours about the environment. What a project has had
+/// already was judged when it came: a rule of later must not keep the project from being changed.
+pub(crate) fn check_tags(tags: &[String], old: &[String]) -> Result<(), Refusal> {
     let wrong = |what: String| Err(Refusal::invalid("tags", what));
-    if tags.len() > TAGS {
+    if tags.len() > TAGS.max(old.len()) {
         return wrong(format!("are more than {TAGS}"));
     }
-    for (n, tag) in tags.iter().enumerate() {
+    let times = |all: &[String], tag: &String| all.iter().filter(|t| *t == tag).count();
+    for tag in tags {
+        if times(tags, tag) > times(old, tag).max(1) {
+            return wrong("must differ from each other".into());
+        }
+        if old.contains(tag) {
+            continue;
+        }
         names::check("tags", tag, jinyun_base::limits::NAME)?;
         if tag.contains(['/', ',']) {
             return wrong("must not hold a slash or a comma".into());
         }
-        if tags[..n].contains(tag) {
-            return wrong("must differ from each other".into());
-        }
     }
-    let mut environments = tags.iter().filter_map(|t| t.strip_prefix(ENVIRONMENT));
-    if let Some(first) = environments.next()
-        && (!ENVIRONMENTS.contains(&first) || environments.next().is_some())
+    let (said, before) = (environments(tags), environments(old));
+    if said.iter().any(|e| !before.contains(e))
+        && (said.len() > 1 || said.iter().any(|e| !ENVIRONMENTS.contains(e)))
     {
         return wrong(format!(
             "may hold one `{ENVIRONMENT}`: {}", ENVIRONMENTS.join(", ")
@@ -119,9 +129,7 @@ impl Resource for Project {
         if old.is_none_or(|o| o.name != new.name) {
             names::check("name", &new.name, names::SHORT)?;
         }
-        if old.is_none_or(|o| o.tags != new.tags) {
-            check_tags(&new.tags)?;
-        }
+        check_tags(&new.tags, old.map_or(&[][..], |o| &o.tags[..]))?;
         if old.is_none() && new.domain.as_str() == PROVIDER {
             let say = "is the provider's own, which has no projects: make the project in an \
                        institution's domain";
@@ -227,4 +235,38 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     let at = Place { domain: spec.domain.clone(), project: id.clone(), id: id.clone() };
     ctx.create_at::<Project>(at, spec)?;
     Ok(json!({ "id": id }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_judged_when_it_comes() {
+        let many: String = (0..TAGS + 1).map(|n| format!("t{n} ")).collect();
+        // A Cyrillic letter in a Latin word: what a rule of later refuses.
+        let cases = [
+            ("core", "", Ok(())), ("c\u{43e}re", "", Err("tags")), ("a/b", "", Err("slash")),
+            ("a a", "", Err("differ")), ("environment:moon", "", Err("may hold one")),
+            ("environment:test environment:production", "", Err("may hold one")),
+            (many.as_str(), "", Err("more than")),
+            // The same where it was there already.
+            ("c\u{43e}re red", "c\u{43e}re", Ok(())), ("a/b red", "a/b", Ok(())),
+            ("a a red", "a a", Ok(())), ("a a", "a", Err("differ")), ("a a a", "a a", Err("differ")),
+            ("environment:moon red", "environment:moon", Ok(())),
+            ("environment:moon environment:test", "environment:moon", Err("may hold one")),
+            ("environment:test", "environment:moon", Ok(())),
+            (many.trim_end(), many.as_str(), Ok(())),
+            // What is new beside it is judged.
+            ("c\u{43e}re a/b", "c\u{43e}re", Err("slash")), ("", "a/b", Ok(())),
+        ];
+        let read = |text: &str| -> Vec<String> { text.split_whitespace().map(String::from).collect() };
+        for (new, old, want) in cases {
+            let said = check_tags(&read(new), &read(old)).map_err(|refusal| refusal.message);
+            match want {
+                Ok(()) => assert_eq!(said, Ok(()), "{new} after {old}"),
+                Err(why) => assert!(said.unwrap_err().contains(why), "{new} after {old}"),
+            }
+        }
+    }
 }

@@ -3,13 +3,14 @@
 //! Problem: the second factor may be asked for by a program that has not kept the first. Mechanism:
 //! whoever proved some of the methods that the rules demand gets 401 with a sealed paper
 //! (`Openstack-Auth-Receipt`) that says which; with it the missing ones are enough. It is good for
-//! five minutes, for the same user and from the same address, and not past a change of the
-//! password. It is no token: it is sealed for another purpose.
+//! five minutes and no longer than a provider's word in it, for the same user and from the same
+//! address, and not past a change of the password. It is no token: it is sealed for another purpose.
 //!
 //! Why in the refusal's words until the edge: a route answers with a reply or with a refusal, and
 //! everything in between passes refusals on as they are. [`reply`] makes the answer of it.
 
 use crate::auth::Identity;
+use crate::token::Federation;
 use crate::user::UserSpec;
 use jinyun_base::{Fault, Id, Refusal, Refused, Time};
 use jinyun_engine::Failure;
@@ -37,17 +38,23 @@ pub(crate) struct Receipt {
     pub issued: i64,
     /// Until when, microseconds.
     pub expires: i64,
+    /// The identity provider whose word is among the methods: what comes of them ends with it.
+    #[serde(default)]
+    pub federation: Option<Federation>,
 }
 
 impl Receipt {
     /// One for what was proved now.
-    pub fn new(user: &Id, methods: &[String], source: Option<&str>, now: Time) -> Receipt {
+    pub fn new(user: &Id, methods: &[String], through: Option<&Federation>, source: Option<&str>,
+        now: Time) -> Receipt {
+        let end = now.plus_seconds(LIFETIME).0;
         Receipt {
             user: user.clone(),
             methods: methods.to_vec(),
             source: source.map(String::from),
             issued: now.0,
-            expires: now.plus_seconds(LIFETIME).0,
+            expires: through.and_then(|f| f.until).map_or(end, |until| until.min(end)),
+            federation: through.cloned(),
         }
     }
 
@@ -103,6 +110,19 @@ pub fn reply(failure: Failure) -> Result<Reply, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_providers_word_in_it_ends_it() {
+        let through = |until| Federation {
+            idp: "corp@bank".into(), protocol: "openid".into(), factors: None, until,
+        };
+        let whole = LIFETIME * Time::SECOND;
+        for (until, want) in [(None, whole), (Some(7), 7), (Some(whole + 1), whole)] {
+            let made = Receipt::new(&"u1".into(), &[], Some(&through(until)), None, Time(0));
+            assert_eq!(made.expires, want, "{until:?}");
+        }
+        assert_eq!(Receipt::new(&"u1".into(), &[], None, None, Time(0)).expires, whole);
+    }
 
     #[test]
     fn only_a_receipt_becomes_a_reply() {

@@ -57,6 +57,12 @@ pub struct Federation {
     /// Its protocol.
     #[serde(rename = "p")]
     pub protocol: Id,
+    /// By what it showed that it had asked for two factors, if it did: `amr=pwd,otp`.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub factors: Option<String>,
+    /// Until when it answers for the sign-in, microseconds: nothing that comes of it lasts longer.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
 }
 
 impl Token {

@@ -6,6 +6,7 @@
 //! here has to be undone when a role is taken. What only the creation can know is checked here: the
 //! caller's roles, and the limits of the trust that it is passed on from.
 
+use crate::auth::{BY_HAND, by_hand};
 use crate::user::User;
 use jinyun_base::{Entropy, Id, Kind, Refusal, Refused};
 use jinyun_engine::{Claim, Command, Ctx, Failure, Have, Link, OnDelete, Place, Resource, View};
@@ -119,6 +120,10 @@ fn no(say: &str) -> Failure {
 
 /// Makes a trust of the caller's, in the project of the caller's token.
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    // A trust would outlive the sign-out by which a program that was let in is shut out.
+    if !by_hand(&command.via.methods) {
+        return Err(no(BY_HAND));
+    }
     let asked: Asked = serde_json::from_value(command.args.clone())
         .map_err(|e| Refusal::invalid("trust", format!("cannot be read: {e}")))?;
     let domain = ctx.actor.domain_of_scope().cloned();

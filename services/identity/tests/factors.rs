@@ -207,6 +207,39 @@ fn an_institution_can_ask_everybody_for_two_factors() {
 }
 
 #[test]
+fn a_stolen_password_adds_no_device_where_one_is_enough() {
+    let w = World::new("onlyone");
+    let (bank, boss) = w.institution("bank");
+    w.person(&boss, "ann");
+    let one = || w.sign(Via::default(), &[by_password("ann", &bank, NEW)], "unscoped".into()).token;
+    let make = |token: &str| {
+        let body = json!({ "credential": { "type": "totp", "blob": SEED } });
+        w.send(with(token), "POST", "/v3/credentials", body)
+    };
+    // Of several at once, the first: each has seen that there is none.
+    let token = one();
+    let made: Vec<u16> = std::thread::scope(|s| {
+        let all: Vec<_> = (0..4).map(|_| s.spawn(|| make(&token).status)).collect();
+        all.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    assert_eq!(made.iter().filter(|s| **s == 201).count(), 1, "{made:?}");
+    assert!(made.iter().all(|s| [201, 403].contains(s)), "{made:?}");
+    let more = make(&one());
+    assert_eq!(more.status, 403, "{more:?}");
+    assert!(more.body.to_string().contains("There is a second factor already"), "{more:?}");
+    let both = w.both("ann", &bank, NEW, "unscoped".into()).token;
+    let second = make(&both);
+    assert_eq!(second.status, 201, "{second:?}");
+    // With a device all ends that was signed in to; the other device is good still.
+    let other = one();
+    let path = format!("/v3/credentials/{}", second.id("credential"));
+    assert_eq!(w.send(with(&other), "DELETE", &path, Value::Null).status, 403);
+    assert_eq!(w.send(with(&both), "DELETE", &path, Value::Null).status, 204);
+    assert!(!w.works(&both) && !w.works(&other) && w.works(&boss));
+    assert_eq!(w.both("ann", &bank, NEW, Value::Null).status, 201);
+}
+
+#[test]
 fn a_signed_request_buys_its_signer_a_token_once() {
     let w = World::new("ec2");
     let (bank, boss) = w.institution("bank");

@@ -1,221 +1,18 @@
-//! Signing in by an institution's own identity provider. The keys are made for these tests and open
-//! nothing.
+//! Signing in by an institution's own identity provider.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod federation_world;
 mod login_world;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jinyun_base::{Refused, Time};
-use jinyun_engine::Failure;
-use jinyun_policy::Actor;
-use jinyun_rest::{Body, Call, Door};
+use federation_world::*;
+use jinyun_base::Time;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use login_world::*;
 use serde_json::{Value, json};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-
-const FIRST: &str = "\
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRLQFtf0eSWBWXl7uwpLJqU3PFkLt4Y2LHJ99zhNdkVihRANC\
-    AARtXv0httUv9gmDwByjSSpe46hlKzSiz7HdG5h9WiCNlkpn0DScdXswZoIzv8AB8Cy4L_v9c7A1-97meFMMM0tX";
-const FIRST_PUBLIC: &str = r#"{"kty": "EC", "crv": "P-256", "x": "bV79IbbVL_YJg8Aco0kqXuOoZSs0os-x3RuYfVogjZY", "y": "SmfQNJx1ezBmgjO_wAHwLLgv-_1zsDX73uZ4UwwzS1c"}"#;
-const SECOND: &str = "\
-    MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCMb__zp0BJXOSnenPuyuiQRn9xsX9L2w5e0eLmHQ2IqhRANC\
-    AATemXIcRkxzvE1i6pq1qy9sNnKQwS1aznCMSGZtPPAzvwwtAFHNaTaxV-Ns0b421wGtEPMvC6dG0AmLq5DjTixn";
-const SECOND_PUBLIC: &str = r#"{"kty": "EC", "crv": "P-256", "x": "3plyHEZMc7xNYuqatasvbDZykMEtWs5wjEhmbTzwM78", "y": "DC0AUc1pNrFX42zRvjbXAa0Q8y8Lp0bQCYurkONOLGc"}"#;
-const EDWARDS: &str = "MC4CAQAwBQYDK2VwBCIEIEhnzTYCjkIEpg2d1dZJ3RELft06JrXnJbx8eQ6XwacL";
-const EDWARDS_PUBLIC: &str = r#"{"kty": "OKP", "crv": "Ed25519", "x": "Zt9Xx8J_aaIbfvqNmr-8N9PsPo_S8YCBJO6Zd1DzFJI"}"#;
-const RIVEST: &str = "\
-    MIIEpQIBAAKCAQEAkUhelKsg6CAIEWNfEFpourhzs17KDflA3TeGYimbR_H2KB3loIJBQYKP7wS-CtULoBJpkiu-IVmPc_Ew\
-    joHWup9IRM528uGjn6MD2uef8qjogUePd1bGSPGNoGB7-sRWL1m7TdD5mon-5H19Ctd7O3PNd00AChgaTk0p5EHqaABdx5vO\
-    -qldfH_OkfHiF7_-yrBAc2PiseVF5_G-nU9wPV3I0ISgMmjvxu4_xlNSX_X0Slq6OmJ2iIjwojXXUmtFx57yy-4F50P2VBba\
-    g454W1wWmJj3cAKlL1E_XPjmbMTia51iu3uuWIPeZXPYcSEo_OdEZ_oY3fU6D5DdHBILhwIDAQABAoIBABDSZK5-zhWdN9yY\
-    4_X8cenvgj4U-KemN7N67WLKVyzSaw0kFmV_uiyVVd3Nb8Ud-_WcjCrHnoE1Yd3WjH0ZCD2dmdGVvRd3DD9nXFfpao9qAq84\
-    E6LezPYUj1swMMrNbFPukOMmvO_-5cubwscRl4w_vAesm8I6Hjmjck6irzs8EDveR3aBJjWW3ai2UQ0jTuDSS8Y_ydcdTwAZ\
-    xHjdekqcSVkE-JuNUANhAasgMsN_4UB69q1XUQnmSpJGZVYL3ZdOCGLhHcHVZADgtyEg4nl1CBBStjVEtZs-K6zhbkM6ijDm\
-    2NE3-Js6ySB1_p7lqApPQvYACSaiRY84mOlWX9kCgYEAy1-MMak9PEgod6yKftrU_FqFVTHFCNBzzm4_u9MM9deQhgL-iAv3\
-    PcKSV5LMeCLEePqb_i7ngMXW1aUlNHjXrhcvc27ZAx1wfKGYfch8cuu79NFFDYHgr-gM4TIJ8d1ncIyuXMBvDlDx6imSuCUd\
-    N13uFC53a-a_TYDPv_qnA-UCgYEAtuCdu60vppU6eby1M7vMV8wPAqxXm-CMwVfpNMbXwS8eZb41SWX4wVf0xkUHbJLQ52aW\
-    mxu1IWs6ya1KrNfk6JUWnROk88FMEIh30TQ0Y52Lrn2iKdOs15qDNaNHAz8lwUgfCgbaUcQ7KWp_mpf1ADrVs0H3kNdLGo6R\
-    svFssvsCgYEAkBF9pOh44q1TTYPDEJ5A5wvRDEsXg2j3wLLFH28g7T7puKWCXinr2apuNO9fPXOTrwgJXYUopkaALBSzSHqa\
-    f08ZZDKQNO6z8vYeqmxODLMGESX2Pt1UqAhAp37lIJtxXX-rPTVs9r1Mwk71CtHv4nr93voTyzJJLsQjZ6JOkikCgYEAlKcQ\
-    kDW-vhIfbkVOpbbJ67Qbn3in3jUxNRhYoGXhi07ZzqpGdltFUSRF-8SwvDi7Rt3FHl_vZDLdnoIWaVk04ToPH6-QLfO5-NZ1\
-    TsC4tSCjIjtNTeKaZMdcUIVge-sgrXQKhwP7AuwXixrejrNmm8E3ZHcC3eGjUvsAxAwq53ECgYEAnXL7XDxsiQJRzzH0bhV3\
-    L0wACbBwMwmXj7Rb-MLVYSh-xSVwz_q9WutFP08dDPhRFM7daedHyaobdzrPGlkJPUULcyO4yWQwceZ6YNExlD6Absj40GjR\
-    3MlfEO7IiaRbWzCtonUH14el8purUA4SRKS5sBD1vD_bCvy1ZdDnX1Y";
-const RIVEST_PUBLIC: &str = r#"{"kty": "RSA", "n": "kUhelKsg6CAIEWNfEFpourhzs17KDflA3TeGYimbR_H2KB3loIJBQYKP7wS-CtULoBJpkiu-IVmPc_EwjoHWup9IRM528uGjn6MD2uef8qjogUePd1bGSPGNoGB7-sRWL1m7TdD5mon-5H19Ctd7O3PNd00AChgaTk0p5EHqaABdx5vO-qldfH_OkfHiF7_-yrBAc2PiseVF5_G-nU9wPV3I0ISgMmjvxu4_xlNSX_X0Slq6OmJ2iIjwojXXUmtFx57yy-4F50P2VBbag454W1wWmJj3cAKlL1E_XPjmbMTia51iu3uuWIPeZXPYcSEo_OdEZ_oY3fU6D5DdHBILhw", "e": "AQAB"}"#;
-const ISSUER: &str = "https://id.bank.example";
-const PROVIDERS: &str = "/v3/OS-FEDERATION/identity_providers";
-
-fn bytes(text: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode(text).unwrap()
-}
-
-fn public(key: &str, kid: Option<&str>) -> Value {
-    let mut key: Value = serde_json::from_str(key).unwrap();
-    if let Some(kid) = kid {
-        key["kid"] = kid.into();
-    }
-    key
-}
-
-/// A token of these parts, signed.
-fn signed(head: &Value, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
-    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    let text = format!("{}.{}", part(&head.to_string()), part(claims));
-    let signature = crypto::sign(text.as_bytes(), key, algorithm).unwrap();
-    format!("{text}.{signature}")
-}
-
-fn first() -> EncodingKey {
-    EncodingKey::from_ec_der(&bytes(FIRST))
-}
-
-/// A token of the provider's, as its first key signs it.
-fn token(claims: &Value) -> String {
-    let head = json!({ "alg": "ES256", "typ": "JWT", "kid": "a" });
-    signed(&head, &claims.to_string(), &first(), Algorithm::ES256)
-}
-
-/// A sign-in by a protocol of a provider.
-fn knock(w: &World, idp: &str, sent: Option<&str>, source: &str) -> Answer {
-    let route = w.routes.iter()
-        .find(|r| r.method == "POST" && r.path.ends_with("/protocols/{protocol}/auth")).unwrap();
-    assert!(!route.token, "whoever signs in has no token");
-    let actor = Actor::nobody(source);
-    let header = |text: &str| ("authorization".to_string(), text.to_string());
-    let call = Call {
-        via: Default::default(),
-        door: Door::Tenants,
-        cloud: &w.cloud,
-        actor: &actor,
-        path: vec![("idp", idp.into()), ("protocol", "openid".into())],
-        query: Vec::new(),
-        body: Value::Null,
-        request: "req-1".into(),
-        source: Some(source.into()),
-        base: "https://cloud/identity".into(),
-        version: None,
-        token: None,
-        headers: sent.map(header).into_iter().collect(),
-        input: Mutex::new(None),
-    };
-    match (route.run)(&call) {
-        Ok(reply) => {
-            let found = reply.headers.iter().find(|(n, _)| *n == "x-subject-token");
-            let token = found.map(|(_, v)| v.clone()).unwrap_or_default();
-            let body = match reply.body {
-                Body::Json(value) => value,
-                _ => Value::Null,
-            };
-            Answer { status: reply.status, body, token, receipt: String::new() }
-        }
-        Err(Failure::Refused(r)) => {
-            let status = if r.why == Refused::Unauthenticated { 401 } else { 400 };
-            Answer::refused(status, &r.message)
-        }
-        Err(Failure::Fault(f)) => Answer::refused(503, &f.to_string()),
-    }
-}
-
-/// An institution with a provider, two groups, and a project for each of them.
-struct House {
-    w: World,
-    bank: String,
-    boss: String,
-    ops: String,
-    risk: String,
-    pay: String,
-    watch: String,
-}
-
-fn rules() -> Value {
-    json!([
-        { "local": [{ "user": { "name": "{0}", "email": "{1}" } }],
-          "remote": [{ "type": "preferred_username" }, { "type": "HTTP_OIDC_EMAIL" }] },
-        { "local": [{ "groups": "{0}", "domain": { "name": "bank" } }],
-          "remote": [{ "type": "groups" }] },
-    ])
-}
-
-fn provider() -> Value {
-    json!({ "identity_provider": { "enabled": true, "remote_ids": [ISSUER],
-        "jinyun:audiences": ["jinyun"], "jinyun:jwks": { "keys": [public(FIRST_PUBLIC, Some("a"))] } } })
-}
-
-impl House {
-    fn new(name: &str) -> House {
-        let w = World::new(name);
-        let (bank, boss) = w.institution("bank");
-        let mut house = House { w, bank, boss, ops: String::new(), risk: String::new(),
-            pay: String::new(), watch: String::new() };
-        (house.ops, house.pay) = house.group("ops", "pay");
-        (house.risk, house.watch) = house.group("risk", "watch");
-        house.set_up("corp", provider(), rules());
-        house
-    }
-
-    fn ask(&self, method: &str, path: &str, body: Value) -> Answer {
-        self.w.send(with(&self.boss), method, path, body)
-    }
-
-    /// A group with a role in a project of its own.
-    fn group(&self, name: &str, project: &str) -> (String, String) {
-        let made = self.ask("POST", "/v3/groups", json!({ "group": { "name": name } }));
-        let group = made.id("group");
-        let project = self.w.project(&self.boss, project, &[]);
-        let grant = format!("/v3/projects/{project}/groups/{group}/roles/{}", role("member"));
-        assert_eq!(self.ask("PUT", &grant, Value::Null).status, 204);
-        (group, project)
-    }
-
-    fn set_up(&self, idp: &str, provider: Value, rules: Value) {
-        let made = self.ask("PUT", &format!("{PROVIDERS}/{idp}"), provider);
-        assert_eq!(made.status, 201, "{made:?}");
-        let mapping = format!("/v3/OS-FEDERATION/mappings/{idp}");
-        let made = self.ask("PUT", &mapping, json!({ "mapping": { "rules": rules } }));
-        assert_eq!(made.status, 201, "{made:?}");
-        let protocol = format!("{PROVIDERS}/{idp}/protocols/openid");
-        let made = self.ask("PUT", &protocol, json!({ "protocol": { "mapping_id": idp } }));
-        assert_eq!(made.status, 201, "{made:?}");
-    }
-
-    /// What the provider says of Ann, ten minutes long.
-    fn ann(&self, groups: &[&str]) -> Value {
-        let now = self.w.clock.load(Ordering::SeqCst) / Time::SECOND;
-        json!({ "iss": ISSUER, "aud": "jinyun", "sub": "ann-7", "iat": now, "exp": now + 600,
-            "preferred_username": "ann", "email": "ann@bank.example", "groups": groups })
-    }
-
-    fn knock(&self, claims: &Value) -> Answer {
-        knock(&self.w, "corp", Some(&format!("Bearer {}", token(claims))), HOME)
-    }
-
-    /// Ann signs in, in these groups over there.
-    fn come(&self, groups: &[&str]) -> Answer {
-        let answer = self.knock(&self.ann(groups));
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer
-    }
-
-    /// A token for a project, made from another one.
-    fn enter(&self, token: &str, project: &str) -> Answer {
-        self.w.sign(Via::default(), &[("token", json!({ "id": token }))], in_project(project))
-    }
-
-    fn user(&self, name: &str) -> Option<String> {
-        let found = self.w.identity.directory.user_by_name(&self.bank.as_str().into(), name);
-        found.map(|(id, _)| id.to_string())
-    }
-
-    /// Why the last sign-in was refused.
-    fn why(&self) -> String {
-        let all = self.w.journal("identity:token:create");
-        all.last().unwrap()["reason"]["message"].to_string()
-    }
-}
 
 #[test]
 fn a_person_of_the_provider_works_by_the_roles_of_its_groups() {
@@ -225,7 +22,7 @@ fn a_person_of_the_provider_works_by_the_roles_of_its_groups() {
     assert_eq!(told["methods"], json!(["openid"]));
     assert_eq!(told["user"]["name"], "ann");
     assert_eq!(told["user"]["domain"]["id"], h.bank.as_str());
-    let through = json!({ "identity_provider": { "id": "corp" }, "protocol": { "id": "openid" },
+    let through = json!({ "identity_provider": { "id": h.corp() }, "protocol": { "id": "openid" },
         "groups": [{ "id": h.ops }] });
     assert_eq!(told["user"]["OS-FEDERATION"], through);
     assert!(told.get("project").is_none() && told.get("roles").is_none(), "{told}");
@@ -242,7 +39,7 @@ fn a_person_of_the_provider_works_by_the_roles_of_its_groups() {
     let shown = h.ask("GET", &path, Value::Null).body["user"].clone();
     assert_eq!(shown["email"], "ann@bank.example");
     let unique = format!("{ISSUER}#ann-7");
-    assert_eq!(shown["federated"], json!([{ "idp_id": "corp",
+    assert_eq!(shown["federated"], json!([{ "idp_id": h.corp(),
         "protocols": [{ "protocol_id": "openid", "unique_id": unique }] }]));
     let set = h.ask("PATCH", &path, json!({ "user": { "password": NEW } }));
     assert_eq!(set.status, 400, "{set:?}");
@@ -256,7 +53,7 @@ fn a_person_of_the_provider_works_by_the_roles_of_its_groups() {
         made[0]["effects"].as_array().unwrap().iter().filter_map(|e| e["kind"].as_str()).collect();
     assert_eq!(kinds, ["user", "membership"]);
     let login = h.w.journal("identity:token:create");
-    let by = json!({ "provider": "corp", "protocol": "openid" });
+    let by = json!({ "provider": h.corp(), "protocol": "openid" });
     assert!(login.iter().any(|e| e["note"]["identity_provider"] == by), "{login:?}");
     // Again: one user.
     h.come(&["ops"]);
@@ -279,7 +76,7 @@ fn every_sort_of_key_is_good() {
         ("PS384", "r", &rivest, Algorithm::PS384)] {
         let head = json!({ "alg": name, "kid": kid, "typ": "at+jwt" });
         let text = signed(&head, &h.ann(&["ops"]).to_string(), key, algorithm);
-        let answer = knock(&h.w, "corp", Some(&format!("bearer {text}")), HOME);
+        let answer = knock(&h.w, &h.corp(), Some(&format!("bearer {text}")), HOME);
         assert_eq!(answer.status, 201, "{name}: {answer:?}");
     }
 }
@@ -398,15 +195,18 @@ fn whatever_is_wrong_with_a_token_makes_nobody() {
     for (n, (what, text, why)) in cases.iter().enumerate() {
         h.w.pass(40);
         let source = format!("10.1.{n}.1");
-        let answer = knock(&h.w, "corp", Some(&format!("Bearer {}", text())), &source);
+        let answer = knock(&h.w, &h.corp(), Some(&format!("Bearer {}", text())), &source);
         assert_eq!(answer.status, 401, "{what}: {answer:?}");
         assert_eq!(*said.get_or_insert(answer.body.to_string()), answer.body.to_string(), "{what}");
         assert!(h.why().contains(why), "{what}: {}", h.why());
     }
-    for (what, idp, sent, why) in [("no header", "corp", None, "no bearer"),
-        ("a password", "corp", Some("Basic YW5uOng="), "no bearer"),
-        ("a scheme alone", "corp", Some("Bearer"), "no bearer"),
-        ("no such provider", "other", Some("Bearer a.b.c"), "no such identity provider")] {
+    let (corp, other) = (h.corp(), format!("other@{}", h.bank));
+    for (what, idp, sent, why) in [("no header", corp.as_str(), None, "no bearer"),
+        ("a password", corp.as_str(), Some("Basic YW5uOng="), "no bearer"),
+        ("a scheme alone", corp.as_str(), Some("Bearer"), "no bearer"),
+        ("no such provider", other.as_str(), Some("Bearer a.b.c"), "no such identity provider"),
+        ("no such institution", "corp@fund", Some("Bearer a.b.c"), "no such identity provider"),
+        ("no institution", "corp", Some("Bearer a.b.c"), "no such identity provider")] {
         h.w.pass(40);
         let answer = knock(&h.w, idp, sent, "10.2.0.1");
         assert_eq!((answer.status, Some(answer.body.to_string())), (401, said.clone()), "{what}");
@@ -431,7 +231,7 @@ fn failures_of_a_source_are_counted_and_forged_names_make_nobody_wait() {
         let claims = h.ann(&["ops"]).to_string();
         signed(&head, &claims, &EncodingKey::from_ec_der(&bytes(SECOND)), Algorithm::ES256)
     };
-    let knock = |text: &str| knock(&h.w, "corp", Some(&format!("Bearer {text}")), "203.0.113.9").status;
+    let knock = |text: &str| knock(&h.w, &h.corp(), Some(&format!("Bearer {text}")), "203.0.113.9").status;
     for _ in 0..4 {
         assert_eq!(knock(&forged()), 401);
     }
@@ -538,15 +338,43 @@ fn a_provider_that_is_gone_takes_what_came_by_it() {
         let body = json!({ "identity_provider": { "jinyun:jwks": { "keys": keys } } });
         h.ask("PATCH", &path, body).body["identity_provider"]["jinyun:jwks"]["keys"].clone()
     };
+    let both = json!([public(FIRST_PUBLIC, Some("a")), public(SECOND_PUBLIC, Some("b"))]);
+    assert_eq!(keys(both.clone()), both);
+    assert!(h.w.works(&scoped), "a key that comes takes nothing");
+    let called = json!([public(FIRST_PUBLIC, Some("c")), public(SECOND_PUBLIC, Some("b"))]);
+    assert_eq!(keys(called.clone()), called);
+    assert!(h.w.works(&scoped), "nor does another name of one");
     let second = json!([public(SECOND_PUBLIC, Some("b"))]);
+    let head = json!({ "alg": "ES256", "kid": "b" });
+    let by_second = |claims: &Value, source: &str| {
+        let key = EncodingKey::from_ec_der(&bytes(SECOND));
+        let text = signed(&head, &claims.to_string(), &key, Algorithm::ES256);
+        knock(&h.w, &h.corp(), Some(&format!("Bearer {text}")), source)
+    };
+    let before = h.ann(&["ops"]);
+    assert_eq!(by_second(&before, HOME).status, 201);
     assert_eq!(keys(second.clone()), second);
     assert_eq!(h.knock(&h.ann(&["ops"])).status, 401, "the old key");
-    assert!(h.w.works(&scoped), "what was issued before stays");
+    assert!(!h.w.works(&scoped), "by which key somebody came is not kept: all of it has ended");
+    assert_eq!(by_second(&before, "10.6.0.1").status, 401, "nor is what was signed until then good");
+    assert!(h.why().contains("the loss of a key"), "{}", h.why());
     h.w.pass(40);
-    let head = json!({ "alg": "ES256", "kid": "b" });
-    let text = signed(&head, &h.ann(&["ops"]).to_string(),
-        &EncodingKey::from_ec_der(&bytes(SECOND)), Algorithm::ES256);
-    assert_eq!(knock(&h.w, "corp", Some(&format!("Bearer {text}")), HOME).status, 201);
+    let came = by_second(&h.ann(&["ops"]), HOME);
+    assert_eq!(came.status, 201, "{came:?}");
+    let scoped = h.enter(&came.token, &h.pay).token;
+    // What it is called beside its issuer says nothing of what it signed; another issuer does.
+    let more = "https://login.bank.example";
+    assert_eq!(h.change("remote_ids", json!([ISSUER, more])).status, 200);
+    assert_eq!(h.change("jinyun:issuer", ISSUER.into()).status, 200);
+    assert!(h.w.works(&scoped), "it is the same issuer");
+    assert_eq!(h.change("jinyun:issuer", more.into()).status, 200);
+    assert!(!h.w.works(&scoped));
+    assert_eq!(h.change("jinyun:issuer", ISSUER.into()).status, 200);
+    assert!(!h.w.works(&scoped), "for good");
+    h.w.pass(40);
+    let came = by_second(&h.ann(&["ops"]), HOME);
+    let scoped = h.enter(&came.token, &h.pay).token;
+    assert!(h.w.works(&scoped));
     // The mapping is in use; the protocol goes, then the mapping may.
     let mapping = "/v3/OS-FEDERATION/mappings/corp";
     assert_eq!(h.ask("DELETE", mapping, Value::Null).status, 409);
@@ -639,7 +467,7 @@ fn more_than_a_providers_word_can_be_asked_for() {
     assert_eq!(h.ask("PATCH", &config, floor).status, 200);
     h.w.pass(40);
     assert_eq!(h.knock(&h.ann(&["ops"])).status, 401);
-    assert!(h.why().contains("password and totp"), "{}", h.why());
+    assert!(h.why().contains("two factors"), "{}", h.why());
 }
 
 #[test]
@@ -663,37 +491,70 @@ fn institutions_have_nothing_to_do_with_each_other() {
         (protocol.as_str(), json!({ "protocol": { "mapping_id": "corp" } }))] {
         assert_eq!(ask("PATCH", path, body).status, 404, "{path}");
     }
-    assert_eq!(ask("PUT", &corp, provider()).status, 409, "ids are the whole cloud's");
+    let theirs = format!("{PROVIDERS}/{}", h.corp());
+    for (method, body, status) in [("GET", Value::Null, 404), ("DELETE", Value::Null, 404),
+        ("PATCH", json!({ "identity_provider": { "enabled": false } }), 404), ("PUT", provider(), 400)] {
+        let answer = ask(method, &theirs, body);
+        assert_eq!(answer.status, status, "{method}: {answer:?}");
+    }
     let listed = ask("GET", PROVIDERS, Value::Null);
     assert_eq!(listed.body["identity_providers"], json!([]));
     assert_eq!(h.ask("GET", PROVIDERS, Value::Null).body["identity_providers"][0]["id"], "corp");
     let there = json!({ "identity_provider": { "domain_id": h.bank } });
     assert_eq!(ask("PUT", &format!("{PROVIDERS}/x"), there).status, 403, "in another's house");
-    // The same issuer and key in a house of its own, with a mapping of its own.
-    let made = ask("PUT", &format!("{PROVIDERS}/fund"), provider());
+    let by_theirs = json!({ "protocol": { "mapping_id": format!("corp@{}", h.bank) } });
+    let own = json!({ "protocol": { "mapping_id": "corp" } });
+    // The same id, issuer and key in a house of its own: neither hears of the other.
+    let made = ask("PUT", &corp, provider());
     assert_eq!(made.status, 201, "{made:?}");
+    let shown = &made.body["identity_provider"];
+    let whole = json!(format!("corp@{fund}"));
+    assert_eq!((&shown["id"], &shown["jinyun:sign_in_id"]), (&json!("corp"), &whole));
+    assert!(shown["links"]["self"].as_str().unwrap().ends_with("/corp"), "{shown}");
+    assert_eq!(ask("PUT", &corp, provider()).status, 409, "one's own");
+    assert_eq!(ask("PUT", &protocol, own.clone()).status, 400, "there is no mapping of its own");
     let foreign = json!({ "mapping": { "rules": rules() } });
-    let path = "/v3/OS-FEDERATION/mappings/fund";
-    let refused = ask("PUT", path, foreign);
+    let refused = ask("PUT", mapping, foreign);
     assert_eq!(refused.status, 400, "{refused:?}");
     assert!(refused.body.to_string().contains("another domain"));
     let rules = json!([{ "local": [{ "user": { "name": "{0}" } }, { "group_ids": "{1}" },
         { "group": { "id": h.ops } }],
         "remote": [{ "type": "preferred_username" }, { "type": "groups" }] }]);
-    assert_eq!(ask("PUT", path, json!({ "mapping": { "rules": rules } })).status, 201);
-    let by_theirs = json!({ "protocol": { "mapping_id": "corp" } });
-    let way = format!("{PROVIDERS}/fund/protocols/openid");
-    assert_eq!(ask("PUT", &way, by_theirs).status, 400, "a mapping of the other house");
-    assert_eq!(ask("PUT", &way, json!({ "protocol": { "mapping_id": "fund" } })).status, 201);
+    assert_eq!(ask("PUT", mapping, json!({ "mapping": { "rules": rules } })).status, 201);
+    assert_eq!(ask("PUT", &protocol, by_theirs).status, 400, "a mapping of the other house");
+    let made = ask("PUT", &protocol, own);
+    assert_eq!((made.status, &made.body["protocol"]["mapping_id"]), (201, &json!("corp")), "{made:?}");
     h.w.pass(40);
     let text = format!("Bearer {}", token(&h.ann(&[h.ops.as_str()])));
-    let came = knock(&h.w, "fund", Some(&text), HOME);
-    assert_eq!(came.status, 201, "{came:?}");
-    let told = &came.body["token"]["user"];
-    assert_eq!(told["domain"]["id"], fund.as_str());
-    assert_eq!(told["OS-FEDERATION"]["groups"], json!([]), "a group of the other house is none");
-    assert_ne!(told["id"].as_str(), h.user("ann").as_deref());
-    assert_eq!(h.enter(&came.token, &h.pay).status, 401);
+    for address in [format!("corp@{fund}"), "corp@fund".into()] {
+        let came = knock(&h.w, &address, Some(&text), HOME);
+        assert_eq!(came.status, 201, "{address}: {came:?}");
+        let told = &came.body["token"]["user"];
+        assert_eq!(told["domain"]["id"], fund.as_str());
+        assert_eq!(told["OS-FEDERATION"]["groups"], json!([]), "a group of the other house is none");
+        assert_ne!(told["id"].as_str(), h.user("ann").as_deref());
+        assert_eq!(h.enter(&came.token, &h.pay).status, 401);
+    }
+    // Whoever looks at both is told which is whose; what the one does to its own is nothing to the other.
+    let security = h.w.both("secadmin", "default", NEW, system()).token;
+    let seen = h.w.send(with(&security), "GET", PROVIDERS, Value::Null);
+    let mut ids: Vec<&str> = seen.body["identity_providers"].as_array().unwrap().iter()
+        .filter_map(|p| p["id"].as_str()).collect();
+    let (bank, fund) = (h.corp(), format!("corp@{fund}"));
+    let mut want = vec![bank.as_str(), fund.as_str()];
+    ids.sort();
+    want.sort();
+    assert_eq!(ids, want);
+    assert_eq!(h.w.send(with(&security), "GET", &theirs, Value::Null).status, 200);
+    assert_eq!(ask("DELETE", &corp, Value::Null).status, 204);
+    h.w.pass(40);
+    assert_eq!(h.come(&["ops"]).body["token"]["user"]["domain"]["id"], h.bank.as_str());
+    // Lists go on where a page ended, by the ids that were shown.
+    assert_eq!(h.ask("PUT", &format!("{PROVIDERS}/dorp"), provider_body()).status, 201);
+    assert_eq!(h.page(&[]), ["corp", "dorp"]);
+    assert_eq!(h.page(&[("limit", "1")]), ["corp"]);
+    assert_eq!(h.page(&[("marker", "corp")]), ["dorp"]);
+    assert!(h.page(&[("marker", "dorp")]).is_empty());
 }
 
 #[test]
@@ -716,6 +577,10 @@ fn what_cannot_be_is_refused_by_name() {
         ("authorization_ttl", json!(-1), "authorization_ttl"),
         ("authorization_ttl", json!(43_201), "authorization_ttl"),
         ("idp_url", json!("x"), "idp_url"),
+        ("jinyun:multi_factor", json!("mfa"), "an object"),
+        ("jinyun:multi_factor", json!({}), "names nothing"),
+        ("jinyun:multi_factor", json!({ "amr_any_of": [["pwd"]] }), "one factor"),
+        ("jinyun:multi_factor", json!({ "acr_any_of": ["2"], "max_age_seconds": 1 }), "max_age_seconds"),
     ] {
         let answer = provider(name, value);
         assert!([400, 409].contains(&answer.status), "{name}: {answer:?}");

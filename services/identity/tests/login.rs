@@ -429,6 +429,15 @@ fn a_login_tells_of_the_one_before_and_the_journal_of_the_unusual() {
     assert_eq!(unusual.len(), 1, "{unusual:?}");
     assert_eq!(unusual[0]["note"]["unusual"], json!(["network"]));
     assert_eq!(unusual[0]["source"], "192.0.2.44");
+    // The user is told at the next login, wherever that comes from, and at those after it.
+    for answer in [&first, &second, &told(&away)] {
+        assert_eq!(answer["unusual"], Value::Null, "{answer}");
+    }
+    for _ in 0..2 {
+        let next = told(&w.ann(&bank, NEW));
+        assert_eq!(next["unusual"]["source"], "192.0.2.44", "{next}");
+        assert_eq!(next["unusual"]["what"], json!(["network"]));
+    }
     // The login and what is remembered of it are one entry.
     let kinds = |e: &Value| e["effects"].as_array().map(|all| {
         all.iter().map(|x| x["kind"].clone()).collect::<Vec<_>>()

@@ -23,7 +23,8 @@ const EXPLAINED: usize = 20;
 const DAYS: (i64, i64) = (3660, 90);
 const DAY: i64 = 86_400;
 /// Methods by which somebody can have signed in.
-const METHODS: [&str; 3] = ["password", "totp", "application_credential"];
+const METHODS: [&str; 6] =
+    ["password", "totp", "passkey", "application_credential", "openid", "mfa"];
 
 /// Decides whether the caller may ask about others; about oneself everybody may.
 fn allow(call: &Call<'_>, domain: &Id, others: bool) -> Result<(), Failure> {

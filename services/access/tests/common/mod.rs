@@ -10,7 +10,7 @@ use jinyun_policy::{Actor, Duty, Role};
 use jinyun_rest::{Cloud, Route};
 use jinyun_store::{Config, Db, Writer};
 pub use jinyun_testrest::HERE;
-use jinyun_testrest::Caller;
+use jinyun_testrest::{Caller, Person, Town};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f ann";
 
 /// Who there is: name, domain, and the roles with their places.
-const PEOPLE: &[(&str, &str, &[(&str, Grant)])] = &[
+const PEOPLE: &[Person<Grant>] = &[
     ("ann", "bank", &[("p", Grant::Role(Role::Member)), ("q", Grant::Role(Role::Member))]),
     ("bob", "bank", &[("p", Grant::Role(Role::Manager))]),
     ("rex", "bank", &[("p", Grant::Role(Role::Reader))]),
@@ -49,8 +49,7 @@ pub struct World {
     pub set: Set,
     clock: Arc<AtomicI64>,
     routes: Vec<Route>,
-    users: HashMap<&'static str, Id>,
-    projects: HashMap<&'static str, Id>,
+    town: Town,
     dir: PathBuf,
 }
 
@@ -109,44 +108,10 @@ impl World {
             queue.serve(core, move || Time(ticks.fetch_add(1000, Ordering::SeqCst)));
         });
         let reader = Reader::new(config.clone(), registry.clone(), handle.clone());
-        let mut world = World {
-            cloud: Cloud { reader, handle },
-            routes: jinyun_access::routes(access.clone()),
-            users: HashMap::new(),
-            projects: HashMap::new(),
-            access, directory, registry, config, set, clock, dir,
-        };
-        world.furnish();
-        world
-    }
-
-    fn furnish(&mut self) {
-        for domain in ["default", "bank", "fund"] {
-            let args = json!({ "id": domain, "name": domain, "enabled": true });
-            self.platform("identity:domain:create", args, domain);
-        }
-        for (project, domain, tag) in [("p", "bank", "environment:production"),
-            ("q", "bank", "environment:test"), ("f", "fund", "environment:production")] {
-            let args = json!({ "name": project, "domain": domain, "enabled": true,
-                "tags": [tag] });
-            let id = self.platform("identity:project:create", args, domain);
-            self.projects.insert(project, id);
-        }
-        for &(name, domain, roles) in PEOPLE {
-            let args = json!({ "name": name, "domain": domain, "enabled": true });
-            let user = self.platform("identity:user:create", args, domain);
-            self.users.insert(name, user.clone());
-            for (place, role) in roles {
-                let args = json!({ "user": user, "role": role, "scope": self.scope(place) });
-                self.platform("identity:assignment:create", args, domain);
-            }
-        }
-    }
-
-    fn platform(&self, action: &str, args: Value, domain: &str) -> Id {
-        let mut command = Command::new(action, Actor::system("test"), "setup").with(args);
-        command.domain = Some(domain.into());
-        self.id(command)
+        let cloud = Cloud { reader, handle };
+        let town = Town::furnish(&cloud, PEOPLE);
+        let routes = jinyun_access::routes(access.clone());
+        World { cloud, access, directory, registry, config, set, clock, routes, town, dir }
     }
 
     /// A group of the bank's with these people in it.
@@ -161,19 +126,15 @@ impl World {
     }
 
     pub fn user(&self, name: &str) -> Id {
-        self.users[name].clone()
+        self.town.user(name)
     }
 
     pub fn project(&self, name: &str) -> Id {
-        self.projects[name].clone()
+        self.town.project(name)
     }
 
     pub fn scope(&self, place: &str) -> Scoped {
-        match place {
-            "system" => Scoped::System,
-            "bank" | "fund" | "default" => Scoped::Domain(place.into()),
-            project => Scoped::Project(self.project(project)),
-        }
+        serde_json::from_value(self.town.place(place)).unwrap()
     }
 
     /// `ann@p`: somebody with a token for a project, a domain, or the system.

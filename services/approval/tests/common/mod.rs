@@ -9,10 +9,9 @@ use jinyun_journal::entry::Entry;
 use jinyun_policy::{Actor, Duty, Role, Rule, Who};
 use jinyun_rest::{Cloud, Route};
 use jinyun_store::{Config, Db, Writer};
-use jinyun_testrest::Caller;
+use jinyun_testrest::{Caller, Person, Town};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::Arc;
@@ -61,7 +60,7 @@ const TOYS: &[Rule] = &[
 pub const MONDAY: &str = "2026-02-02T02:00:00Z";
 
 /// Who there is: name, domain, and the roles with their places.
-const PEOPLE: &[(&str, &str, &[(&str, Grant)])] = &[
+const PEOPLE: &[Person<Grant>] = &[
     ("ann", "bank", &[("p", Grant::Role(Role::Member)), ("q", Grant::Role(Role::Member))]),
     ("bob", "bank", &[("p", Grant::Role(Role::Manager))]),
     ("cat", "bank", &[("p", Grant::Role(Role::Manager))]),
@@ -84,8 +83,7 @@ pub struct World {
     pub config: Config,
     clock: Arc<AtomicI64>,
     routes: Vec<Route>,
-    users: HashMap<&'static str, Id>,
-    projects: HashMap<&'static str, Id>,
+    town: Town,
     dir: PathBuf,
 }
 
@@ -137,38 +135,10 @@ impl World {
             queue.serve(core, move || Time(ticks.fetch_add(1000, Ordering::SeqCst)));
         });
         let reader = Reader::new(config.clone(), registry.clone(), handle.clone());
-        let mut world = World {
-            cloud: Cloud { reader, handle },
-            routes: jinyun_approval::routes(),
-            users: HashMap::new(),
-            projects: HashMap::new(),
-            directory, registry, config, clock, dir,
-        };
-        world.furnish();
-        world
-    }
-
-    fn furnish(&mut self) {
-        for domain in ["default", "bank", "fund"] {
-            let args = json!({ "id": domain, "name": domain, "enabled": true });
-            self.platform("identity:domain:create", args, domain);
-        }
-        for (project, domain, tag) in [("p", "bank", "environment:production"),
-            ("q", "bank", "environment:test"), ("f", "fund", "environment:production")] {
-            let args = json!({ "name": project, "domain": domain, "enabled": true,
-                "tags": [tag] });
-            let id = self.platform("identity:project:create", args, domain);
-            self.projects.insert(project, id);
-        }
-        for &(name, domain, roles) in PEOPLE {
-            let args = json!({ "name": name, "domain": domain, "enabled": true });
-            let user = self.platform("identity:user:create", args, domain);
-            self.users.insert(name, user.clone());
-            for (place, role) in roles {
-                let args = json!({ "user": user, "role": role, "scope": self.scope(place) });
-                self.platform("identity:assignment:create", args, domain);
-            }
-        }
+        let cloud = Cloud { reader, handle };
+        let town = Town::furnish(&cloud, PEOPLE);
+        let routes = jinyun_approval::routes();
+        World { cloud, directory, registry, config, clock, routes, town, dir }
     }
 
     /// A group of the bank's with these people in it.
@@ -184,27 +154,16 @@ impl World {
         group
     }
 
-    fn platform(&self, action: &str, args: Value, domain: &str) -> Id {
-        let mut command = Command::new(action, Actor::system("test"), "setup").with(args);
-        command.domain = Some(domain.into());
-        let answer = self.run(command).unwrap_or_else(|r| panic!("{action}: {r}"));
-        answer.value["id"].as_str().unwrap().into()
-    }
-
     pub fn user(&self, name: &str) -> Id {
-        self.users[name].clone()
+        self.town.user(name)
     }
 
     pub fn project(&self, name: &str) -> Id {
-        self.projects[name].clone()
+        self.town.project(name)
     }
 
     pub fn scope(&self, place: &str) -> Scoped {
-        match place {
-            "system" => Scoped::System,
-            "bank" | "fund" | "default" => Scoped::Domain(place.into()),
-            project => Scoped::Project(self.project(project)),
-        }
+        serde_json::from_value(self.town.place(place)).unwrap()
     }
 
     /// `ann@p`: somebody with a token for a project, a domain, or the system.

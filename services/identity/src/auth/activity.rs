@@ -1,10 +1,11 @@
 //! What is remembered of a user's sign-ins: a row that the login's own command writes, so that it
 //! costs no second commit and cannot be missing.
 //!
-//! It tells the user of the login before, tells the journal when a login is unlike those before,
-//! and holds what must not be used twice: the step of the last one-time code and the recovery codes
-//! that are spent. Those are checked here, inside the command, because two requests with the same
-//! code can both have been right a moment ago.
+//! It tells the user of the login before, tells when a login is unlike those before, and holds what
+//! must not be used twice: the step of the last one-time code and the recovery codes that are spent.
+//! Those are checked here, inside the command, because two requests with the same code can both have
+//! been right a moment ago. The journal is told of an unusual login at once, the user at every login
+//! of the month behind it: whoever misuses an account signs in again, and must not read the news away.
 
 use super::{denied, recovery};
 use crate::lockout::Lockout;
@@ -22,6 +23,8 @@ pub(crate) struct Activity;
 const NETWORKS: usize = 8;
 /// An hour is unusual only after so many logins.
 const ENOUGH: i64 = 20;
+/// An unusual login is told for so many microseconds.
+const TOLD: i64 = 30 * 86_400 * Time::SECOND;
 /// Counts of hours are halved from so many logins on: what was long ago matters less.
 const HALVED: i64 = 400;
 
@@ -41,10 +44,23 @@ pub(crate) struct ActivitySpec {
     pub hours: Vec<i64>,
     /// The step of the newest one-time code that was taken.
     pub step: i64,
+    /// The newest login that was unlike those before it.
+    pub unusual: Option<Unusual>,
     /// Which recovery codes hold (see `recovery`); 0 if there are none.
     pub recovery_set: i64,
     /// Those of them that are spent, a bit each.
     pub recovery_used: i64,
+}
+
+/// A login that was unlike those before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unusual {
+    /// When, microseconds.
+    pub at: i64,
+    /// From where.
+    pub source: String,
+    /// What was unusual: `network`, `hour`.
+    pub what: Vec<String>,
 }
 
 impl Resource for Activity {
@@ -88,6 +104,10 @@ pub(super) struct Visit {
     pub recovery: Option<recovery::Code>,
     /// Whether it is a login, and not just a part of one.
     pub login: bool,
+    /// Somebody who was signed in has let a program in: it is judged by where it is, but its place does
+    /// not become one of the user's, and nothing is forgiven for it.
+    #[serde(default)]
+    pub let_in: bool,
     /// Whether tokens without a second factor end with the first login that has one.
     pub ends_weaker: bool,
 }
@@ -126,6 +146,17 @@ fn remember(spec: &mut ActivitySpec, visit: &Visit, place: String, hour: usize) 
     }
     if let Some(count) = spec.hours.get_mut(hour) {
         *count += 1;
+    }
+}
+
+/// Keeps an unusual login, to be told at the next ones.
+fn note(spec: &mut ActivitySpec, visit: &Visit, strange: &[&str]) {
+    if !strange.is_empty() {
+        spec.unusual = Some(Unusual {
+            at: visit.at,
+            source: visit.source.clone().unwrap_or_default(),
+            what: strange.iter().map(|what| what.to_string()).collect(),
+        });
     }
 }
 
@@ -180,12 +211,14 @@ pub(super) fn visit(ctx: &mut Ctx<'_>, visit: &Visit)
     let place = window::neighbourhood(visit.source.as_deref().unwrap_or("unknown"));
     let (_, minute) = hours::local(Time(visit.at));
     let hour = usize::try_from(minute / 60).unwrap_or_default();
-    let strange = if visit.login { unusual(&before, &place, hour) } else { Vec::new() };
+    let judged = visit.login || visit.let_in;
+    let strange = if judged { unusual(&before, &place, hour) } else { Vec::new() };
     keep(ctx, &visit.user, |spec| {
         use_up(spec, visit)?;
         if visit.login {
             remember(spec, visit, place, hour);
         }
+        note(spec, visit, &strange);
         Ok(())
     })?;
     let first = before.step == 0 && visit.step.is_some();
@@ -196,14 +229,27 @@ pub(super) fn visit(ctx: &mut Ctx<'_>, visit: &Visit)
             Ok(())
         })?;
     }
-    if visit.login && ctx.view().get::<Lockout>(&visit.user)?.is_some() {
+    // One that still holds was passed by a passkey, and stays for whoever guesses passwords.
+    let over = ctx.view().get::<Lockout>(&visit.user)?.is_some_and(|lock| lock.spec.until <= visit.at);
+    if visit.login && over {
         ctx.delete::<Lockout>(&visit.user)?;
     }
-    let told = match before.last_login {
-        0 => json!({ "last_login_at": null, "last_login_source": null }),
-        at => json!({ "last_login_at": Time(at).micros(), "last_login_source": before.source }),
-    };
-    Ok((told, strange))
+    Ok((told(&before, visit.at), strange))
+}
+
+/// What a user is told at a login of those before it.
+fn told(before: &ActivitySpec, now: i64) -> Value {
+    let unusual = before.unusual.as_ref().filter(|unusual| now - unusual.at <= TOLD);
+    let unusual = unusual.map(|unusual| json!({
+        "at": Time(unusual.at).micros(), "source": unusual.source, "what": unusual.what,
+    }));
+    match before.last_login {
+        0 => json!({ "last_login_at": null, "last_login_source": null, "unusual": null }),
+        at => json!({
+            "last_login_at": Time(at).micros(), "last_login_source": before.source,
+            "unusual": unusual,
+        }),
+    }
 }
 
 /// A login or a part of one. Everything but `seen` is for the journal.
@@ -239,6 +285,7 @@ mod tests {
             step: None,
             recovery: None,
             login: true,
+            let_in: false,
             ends_weaker: false,
         }
     }
@@ -264,6 +311,30 @@ mod tests {
         assert_eq!((spec.networks.len(), spec.hours.len()), (NETWORKS, 24));
         assert!(spec.hours.iter().sum::<i64>() <= HALVED);
         assert_eq!(spec.networks[0], "10.1.99.0/24");
+    }
+
+    #[test]
+    fn an_unusual_login_is_told_for_a_month_whoever_signs_in_meanwhile() {
+        let mut spec = ActivitySpec::default();
+        let mut sign = |second: i64, source: &str| -> Value {
+            let visit = Visit { source: Some(source.into()), ..at(second) };
+            let place = window::neighbourhood(source);
+            let (strange, told) = (unusual(&spec, &place, 9), told(&spec, visit.at));
+            remember(&mut spec, &visit, place, 9);
+            note(&mut spec, &visit, &strange);
+            told["unusual"].clone()
+        };
+        assert_eq!(sign(1, "10.1.2.3"), Value::Null);
+        assert_eq!(sign(2, "10.1.2.9"), Value::Null, "the same network");
+        assert_eq!(sign(100, "192.0.2.44"), Value::Null, "this one is told to the next");
+        let want = json!({
+            "at": Time(100 * Time::SECOND).micros(), "source": "192.0.2.44", "what": ["network"],
+        });
+        assert_eq!(sign(101, "192.0.2.45"), want);
+        let month = 30 * 86_400;
+        assert_eq!(sign(102, "10.1.2.3"), want, "not read away by the one who came back");
+        assert_eq!(sign(100 + month, "10.1.2.3"), want);
+        assert_eq!(sign(101 + month, "10.1.2.3"), Value::Null);
     }
 
     #[test]

@@ -235,7 +235,7 @@ impl Identity {
         };
         let (id, spec) = self.admit(call, attempt)?;
         let policy = self.directory.compliance(&spec.domain);
-        let weak = self.two_due(&id, &policy) && !self.has_totp(call, &id)?;
+        let weak = self.two_due(&id, &policy) && !self.has_second(call, &id)?;
         let project: Option<Id> = pair.and_then(|p| p.project).filter(|_| !weak);
         let Some(project) = project else {
             let why = denied("keys without a project, or of a user without a second factor");

@@ -167,6 +167,7 @@ impl Identity {
             source: format!("{SOURCE}{}", entry.attribute),
             protocol: "ldap".into(),
             unique: entry.unique.clone(),
+            made: 0,
             name: name.clone(),
             email: entry.mail.clone().filter(|m| plain(m)),
             groups: self.groups_named(&domain, &entry.groups),

@@ -1,7 +1,7 @@
 //! The login goes on record, then the token goes out.
 
 use super::activity::Visit;
-use super::{Identity, Proof, denied};
+use super::{Identity, Proof, denied, passkey};
 use crate::assignment::Scoped;
 use crate::lockout;
 use crate::token::{Signed, Token};
@@ -49,6 +49,7 @@ impl Identity {
             step: proof.step,
             recovery: proof.recovery.clone(),
             login,
+            let_in: proof.let_in,
             ends_weaker: self.two_due(user, &policy),
         }
     }
@@ -79,6 +80,7 @@ impl Identity {
             parent.map(|p| p.expires),
             proof.with.as_ref().and_then(|(_, with)| with.expires),
             place.trust.as_ref().and_then(|(_, trust)| trust.expires),
+            proof.federation.as_ref().and_then(|f| f.until),
         ];
         let expires = ends.into_iter().flatten().fold(now.plus_seconds(seconds).0, i64::min);
         let passed = parent.and_then(|p| p.app_credential.clone());
@@ -123,20 +125,32 @@ impl Identity {
             args["application_credential"] = json!(with);
         }
         if let Some(through) = &signed.token.federation {
-            let shown = json!({ "provider": through.idp, "protocol": through.protocol });
+            let mut shown = json!({ "provider": through.idp, "protocol": through.protocol });
+            if let Some(factors) = &through.factors {
+                // Whose proof it was: the provider's, and by which of its words.
+                shown["multi_factor"] = json!(factors);
+            }
             args["identity_provider"] = shown;
         }
         if let Some(trust) = &signed.token.trust {
             (args["trust"], args["trustee"]) = (json!(trust), json!(id));
         }
-        if proof.fresh {
-            args["seen"] = self.visit(call, id, proof, now, true).value()?;
+        if proof.fresh || proof.let_in {
+            args["seen"] = self.visit(call, id, proof, now, proof.fresh).value()?;
+        }
+        if let Some(parent) = proof.parent.as_ref().filter(|_| proof.let_in) {
+            // As `identity:device:allow` has it: who let it in and what came of it can be put together.
+            args["let_in_by"] = json!(parent.audit.first());
+        }
+        if let Some(used) = &proof.passkey {
+            args[passkey::METHOD] = used.value()?;
         }
         let command = Command::new("identity:token:create", actor, call.request.clone());
         // The login is on record before the token is of any use.
         let mut told = self.settle(call, command.with(args))?;
         if proof.fresh {
-            let failures = self.guard.passed(&lockout::account(id));
+            let failures = self.guard.passed(&lockout::account(id))
+                + self.guard.passed(&lockout::by_passkey(id));
             if let Some(members) = told.as_object_mut() {
                 members.insert("failures_since".into(), failures.into());
             }

@@ -4,11 +4,12 @@
 //! get the same words after the same work (an unknown name is checked against a hash that nobody's
 //! password fits). What was wrong stands in the journal.
 //!
-//! A sign-in goes one way: each method is proved (`password`, `totp`, `token`,
-//! `application_credential`) and admitted (`admit`), then it is asked whether the proofs are enough
-//! (`factors`), then where the token holds (`scope`), then the login is recorded and the token goes
-//! out (`issue`). What must not happen twice (a one-time code, a use of a trust) is settled by a
-//! command before the token goes out, because only commands are one after the other.
+//! A sign-in goes one way: each method is proved (`password`, `totp`, `passkey`, `token`,
+//! `application_credential`, `device`) and admitted (`admit`), then it is asked whether the proofs
+//! are enough (`factors`), then where the token holds (`scope`), then the login is recorded and the
+//! token goes out (`issue`). What must not happen twice (a one-time code, the answer to a challenge,
+//! a use of a trust) is settled by a command before the token goes out, because only commands are
+//! one after the other.
 
 mod activity;
 mod admit;
@@ -18,6 +19,7 @@ mod ec2;
 mod elsewhere;
 mod factors;
 mod issue;
+mod passkey;
 mod password;
 mod pool;
 mod recovery;
@@ -27,27 +29,27 @@ mod scope;
 mod token;
 mod totp;
 
-pub(crate) use routes::routes;
-pub(crate) use rules::register;
-
 use crate::app_credential::AppCredentialSpec;
+use crate::device::Devices;
 use crate::directory::Directory;
 use crate::external::{Desk, Directories};
 use crate::lockout::Guard;
+use crate::passkey::{RelyingParty, Used};
 use crate::receipt::{RECEIPT_HEADER, Receipt};
 use crate::session::Sessions;
 use crate::token::{Federation, Signed, Token};
-use crate::user::{METHODS, OPENID, UserSpec};
+use crate::user::{METHODS, MFA, OPENID, UserSpec};
 use crate::window;
 use admit::Attempt;
 use breached::Breached;
 use factors::Enough;
+pub(crate) use factors::{BY_HAND, both, by_hand, has_hand};
 use issue::Place;
 use jinyun_base::{Fault, Id, OsEntropy, Refusal, Refused, Secret, Time};
-use jinyun_engine::{Command, Failure, Handle, Job, Via};
+use jinyun_engine::{Command, Failure, Handle, Job, Registry, Via};
 use jinyun_kms::{Kms, hash_password};
 use jinyun_policy::Actor;
-use jinyun_rest::{Call, Words};
+use jinyun_rest::{Call, Route, Words};
 use pool::Pool;
 use scope::Asked;
 use serde_json::Value;
@@ -88,6 +90,22 @@ pub struct Identity {
     notice: RwLock<String>,
     flushed: AtomicI64,
     desk: Desk,
+    /// Whose passkeys are taken, or why none are.
+    party: RwLock<Result<Arc<RelyingParty>, &'static str>>,
+    devices: Devices,
+}
+
+/// Registers what signing in does and keeps.
+pub(crate) fn register(registry: &mut Registry) {
+    rules::register(registry);
+    passkey::register(registry);
+}
+
+/// The routes of signing in.
+pub(crate) fn routes(identity: &Arc<Identity>) -> Vec<Route> {
+    let mut all = routes::routes(identity);
+    all.extend(passkey::routes(identity));
+    all
 }
 
 /// A refused sign-in. What is said here is for the journal.
@@ -107,10 +125,14 @@ struct Proof {
     step: Option<i64>,
     /// A recovery code, to be used up.
     recovery: Option<recovery::Code>,
+    /// The answer of a passkey, to be used up.
+    passkey: Option<Used>,
     /// The identity provider whose word it is.
     federation: Option<Federation>,
     /// The user proved something that only they know or have, not just a token.
     fresh: bool,
+    /// The parent is that of somebody who has let this one in.
+    let_in: bool,
     /// Methods that were proved here and before.
     methods: Vec<String>,
 }
@@ -159,6 +181,8 @@ impl Identity {
             notice: RwLock::new(NOTICE.into()),
             flushed: AtomicI64::new(0),
             desk: Desk::default(),
+            party: RwLock::new(Err("the instance has no public name")),
+            devices: Devices::default(),
         })
     }
 
@@ -172,7 +196,7 @@ impl Identity {
         (self.clock)()
     }
 
-    /// Whether the three duties need password and TOTP. They do unless somebody says no, which only
+    /// Whether the three duties need two factors. They do unless somebody says no, which only
     /// tests and simulations should.
     pub fn duties_need_two_factors(&self, on: bool) {
         self.two_factors.store(on, Ordering::Relaxed);
@@ -181,6 +205,16 @@ impl Identity {
     /// Brings the client of institutions' own user directories. Without one, none can be set up.
     pub fn bring_directories(&self, client: Arc<dyn Directories>) {
         self.desk.bring(client);
+    }
+
+    /// Programs that wait to be let in.
+    pub(crate) fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
+    /// Counts an attempt that is refused without a look at it: the journal gets the number.
+    pub(crate) fn turned_away(&self, call: &Call<'_>) {
+        self.guard.turned_away(call.source.as_deref().unwrap_or("unknown"), self.now());
     }
 
     /// What whoever has not signed in is told.
@@ -235,7 +269,7 @@ impl Identity {
     }
 
     /// Whether a good token may be used now. Using it keeps its session.
-    fn usable(&self, token: &Token, source: Option<&str>, now: Time) -> bool {
+    pub(crate) fn usable(&self, token: &Token, source: Option<&str>, now: Time) -> bool {
         let Some(user) = self.directory.user(&token.user) else { return false };
         let policy = self.directory.compliance(&user.domain);
         let end = Time(token.issued).plus_seconds(policy.session_seconds);
@@ -360,9 +394,11 @@ impl Identity {
     }
 
     /// The unscoped token of a user whom an identity provider has vouched for, until then at most.
+    /// `lacks` says why its word does not stand for two factors, where it does not.
     pub(crate) fn begin_by_provider(&self, call: &Call<'_>, user: (&Id, &UserSpec),
-        through: Federation, until: Time) -> Result<Signed, Failure> {
+        through: Federation, lacks: &str, until: Time) -> Result<Signed, Failure> {
         let (id, spec) = user;
+        let (idp, two) = (through.idp.clone(), through.factors.is_some());
         let mut proof = Proof {
             user: Some((id.clone(), spec.clone())),
             fresh: true,
@@ -370,8 +406,20 @@ impl Identity {
             ..Proof::default()
         };
         proof.adds([OPENID.to_string()]);
+        if two {
+            proof.adds([MFA.to_string()]);
+        }
+        if !self.meets(id, &proof.methods, &self.directory.compliance(&spec.domain)) {
+            let say = format!(
+                "Two factors are asked for, and identity provider {idp} has not shown that it asked for \
+                 them: {lacks}. Sign in there with a second factor; what counts for two is said by the \
+                 institution's manager (jinyun:multi_factor of the provider)."
+            );
+            let why = format!("two factors are asked for: {lacks}");
+            return Err(self.tell(call, user, &why, say));
+        }
         if self.enough(call, user, &proof, &Asked::Unscoped)? != Enough::All {
-            let why = "password and totp are asked for, which a provider's word is not";
+            let why = "two factors are asked for, which a provider's word is not";
             return Err(self.deny(call, Some(user), denied(why)));
         }
         let longest = Some(until.seconds_since(self.now()).max(1));
@@ -382,7 +430,8 @@ impl Identity {
     fn methods(&self, call: &Call<'_>, identity: &Words<'_>) -> Result<Vec<String>, Failure> {
         let methods = identity.texts("methods")?
             .ok_or_else(|| Refusal::invalid("methods", "is required"))?;
-        identity.only(&["methods", "password", "token", "totp", "application_credential"])?;
+        let known: Vec<&str> = ["methods"].iter().chain(METHODS).copied().collect();
+        identity.only(&known)?;
         // A method that is asked for and not checked would be a promise that nobody keeps.
         if let Some(other) = methods.iter().find(|m| !METHODS.contains(&m.as_str())) {
             let say = format!("`{other}` is not offered: use {}", METHODS.join(", "));
@@ -403,6 +452,11 @@ impl Identity {
                 payload(identity, method)?;
             }
         }
+        if asks("device") && methods.len() > 1 {
+            // Both would be the parent of what comes of them.
+            let say = "device stands alone: whoever allowed it has proved the rest";
+            return Err(Refusal::invalid("methods", say).into());
+        }
         let mut proof = Proof::default();
         let differ = |why: &str| self.deny(call, None, denied(why));
         if asks("password") {
@@ -422,6 +476,15 @@ impl Identity {
             proof.adds(token.methods.iter().cloned());
             proof.parent = Some(token);
         }
+        if asks("device") {
+            // Whoever allowed it is its parent: the new token has their methods and ends with theirs.
+            let token = self.by_device(call, identity)?;
+            let spec = self.directory.user(&token.user).ok_or_else(|| denied(DENIED))?;
+            proof.takes((token.user.clone(), spec)).map_err(differ)?;
+            proof.adds(token.methods.iter().cloned());
+            proof.parent = Some(token);
+            proof.let_in = true;
+        }
         if asks("totp") {
             let (user, code) = self.by_totp(call, identity)?;
             proof.takes(user).map_err(differ)?;
@@ -429,6 +492,12 @@ impl Identity {
                 totp::Code::Step(step) => proof.step = Some(step),
                 totp::Code::Recovery(code) => proof.recovery = Some(code),
             }
+            proof.fresh = true;
+        }
+        if asks("passkey") {
+            let (user, used) = self.by_passkey(call, identity)?;
+            proof.takes(user).map_err(differ)?;
+            proof.passkey = Some(used);
             proof.fresh = true;
         }
         proof.adds(methods.iter().cloned());
@@ -442,8 +511,16 @@ impl Identity {
         let (Some((_, text)), Some((id, spec))) = (sent, &proof.user) else { return Ok(()) };
         let source = call.source.as_deref();
         match Receipt::open(&self.kms, text, id, spec, source, self.now()) {
+            // What was shut or made anew since then takes its word with it.
+            Some(receipt) if receipt.federation.as_ref()
+                .is_some_and(|f| !self.directory.stood(f, &spec.domain, receipt.issued)) =>
+            {
+                let why = denied("the identity provider of the receipt does not stand any more");
+                Err(self.deny(call, Some((id, spec)), why))
+            }
             Some(receipt) => {
                 proof.adds(receipt.methods);
+                proof.federation = proof.federation.take().or(receipt.federation);
                 Ok(())
             }
             None => {

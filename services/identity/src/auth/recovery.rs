@@ -125,9 +125,12 @@ impl Identity {
         let id = Id::new(call.param("id"));
         call.show::<User>(id.as_str())?;
         let token = self.own_token(call, &id);
+        if token.as_ref().is_some_and(|t| !factors::has_hand(t)) {
+            return Err(Refusal::new(Refused::Forbidden, factors::BY_HAND).into());
+        }
         if !token.is_some_and(|t| factors::both(&t.methods)) {
             let say = "Recovery codes are made by the user whose they are, with a token that was \
-                       got with password and totp.";
+                       got with password and totp, or with a passkey.";
             return Err(Refusal::new(Refused::Forbidden, say).into());
         }
         let set = self.now().0;

@@ -6,6 +6,7 @@ use super::activity::{self, Visit};
 use super::{Identity, totp};
 use crate::credential::{Credential, TOTP};
 use crate::lockout;
+use crate::passkey;
 use crate::user::{User, without_manager};
 use crate::window::{self, Hours};
 use jinyun_base::{Fault, Id, Refusal, Refused, Secret, Time};
@@ -52,6 +53,7 @@ pub(super) fn reset_factors(ctx: &mut Ctx<'_>, command: &Command) -> Result<Valu
             count += 1;
         }
     }
+    let passkeys = passkey::take_all(ctx, id)?;
     ctx.drop_secret("user", id, "recovery")?;
     activity::keep(ctx, id, |spec| {
         // Without a device there is nothing whose codes could come again.
@@ -64,7 +66,7 @@ pub(super) fn reset_factors(ctx: &mut Ctx<'_>, command: &Command) -> Result<Valu
         spec.must_change |= !own;
         Ok(())
     })?;
-    ctx.note(json!({ "totp_credentials": count, "by_oneself": own }));
+    ctx.note(json!({ "totp_credentials": count, "passkeys": passkeys, "by_oneself": own }));
     Ok(Value::Null)
 }
 
@@ -137,8 +139,9 @@ impl Identity {
             };
             let at = self.now().0;
             let source = call.source.clone();
+            let (login, let_in, ends_weaker) = (false, false, false);
             let seen =
-                Visit { user: id.clone(), source, at, step, recovery, login: false, ends_weaker: false };
+                Visit { user: id.clone(), source, at, step, recovery, login, let_in, ends_weaker };
             command.args = json!({ "seen": seen.value()? });
         }
         self.settle(call, command)?;

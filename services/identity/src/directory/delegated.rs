@@ -5,11 +5,11 @@
 //! moment. So there is nothing to revoke when a role is taken, a user disabled or a trust deleted:
 //! the next look finds less.
 
-use super::Inside;
+use super::{Directory, Inside};
 use crate::app_credential::AppCredentialSpec;
 use crate::assignment::Scoped;
 use crate::federation::protocol;
-use crate::token::Token;
+use crate::token::{Federation, Token};
 use crate::trust::{PASSED_ON, TrustSpec};
 use crate::user::UserSpec;
 use jinyun_base::{Id, Time};
@@ -17,6 +17,13 @@ use jinyun_policy::{Actor, ActorKind, Role};
 
 fn ended(expires: Option<i64>, now: Time) -> bool {
     expires.is_some_and(|at| at <= now.0)
+}
+
+impl Directory {
+    /// Whether an identity provider of a domain stands, and did all the time since a moment.
+    pub(crate) fn stood(&self, through: &Federation, domain: &Id, since: i64) -> bool {
+        self.read(|i| i.stood(through, domain, since))
+    }
 }
 
 impl Inside {
@@ -35,7 +42,9 @@ impl Inside {
             match from.idp.contains(':') {
                 true => self.directories.contains(&user.domain),
                 false => self.providers.get(&Id::new(&from.idp))
-                    .is_some_and(|p| p.enabled && p.domain == user.domain),
+                    .is_some_and(|p| {
+                        p.enabled && p.domain == user.domain && p.made == from.made
+                    }),
             }
         })
     }
@@ -43,12 +52,15 @@ impl Inside {
     /// Whether the identity provider that a token came by stands, and did all the time since.
     fn stands_by(&self, token: &Token) -> bool {
         let Some(through) = &token.federation else { return true };
-        let began = token.signed_in();
-        let row = protocol::row(through.idp.as_str(), through.protocol.as_str());
         let domain = self.users.get(&token.user).map(|u| &u.domain);
+        domain.is_some_and(|domain| self.stood(through, domain, token.signed_in()))
+    }
+
+    fn stood(&self, through: &Federation, domain: &Id, since: i64) -> bool {
+        let row = protocol::row(through.idp.as_str(), through.protocol.as_str());
         let provider = self.providers.get(&through.idp).filter(|p| p.enabled);
-        provider.is_some_and(|p| Some(&p.domain) == domain && began >= p.tokens_since)
-            && self.protocols.get(&row).is_some_and(|p| began >= p.tokens_since)
+        provider.is_some_and(|p| p.domain == *domain && since >= p.tokens_since)
+            && self.protocols.get(&row).is_some_and(|p| since >= p.tokens_since)
     }
 
     /// Whether what was issued at a time for a place was issued since the place was closed last.

@@ -22,7 +22,7 @@ use std::fmt;
 /// Longest token.
 const LONGEST: usize = 16 * 1024;
 /// How far clocks may be apart, in seconds.
-const LEEWAY: i64 = 60;
+pub(super) const LEEWAY: i64 = 60;
 /// Longest life of a token, in seconds.
 const LIFE: i64 = 24 * 3600;
 /// The sorts of token that are taken: ID tokens (and what most issuers write in any), and access
@@ -150,7 +150,8 @@ fn signed_with(head: &Map<String, Value>) -> Result<&str, &'static str> {
 }
 
 /// A time in a token, in seconds; parts of a second do not count.
-fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, &'static str> {
+pub(super) fn seconds(claims: &Map<String, Value>, name: &str)
+    -> Result<Option<i64>, &'static str> {
     const WRONG: &str = "a time in the token cannot be read";
     match claims.get(name) {
         None => Ok(None),
@@ -203,10 +204,19 @@ fn check(claims: &Map<String, Value>, provider: &ProviderSpec, now: Time)
     }
 }
 
+fn moment(claims: &Map<String, Value>, name: &str) -> Time {
+    let at = seconds(claims, name).ok().flatten().unwrap_or_default();
+    Time(at.saturating_mul(Time::SECOND))
+}
+
 /// When a token ends, as the issuer says.
 pub(crate) fn end(claims: &Map<String, Value>) -> Time {
-    let end = seconds(claims, "exp").ok().flatten().unwrap_or_default();
-    Time(end.saturating_mul(Time::SECOND))
+    moment(claims, "exp")
+}
+
+/// When a token was made, as the issuer says.
+pub(crate) fn made(claims: &Map<String, Value>) -> Time {
+    moment(claims, "iat")
 }
 
 #[cfg(test)]
@@ -255,7 +265,7 @@ mod tests {
             domain: "bank".into(), description: None, enabled: true,
             remote_ids: vec!["https://a".into(), "https://b".into()], authorization_ttl: None,
             issuer: None, audiences: vec!["cloud".into(), "cli".into()], jwks: Vec::new(),
-            tokens_since: 0,
+            multi_factor: None, made: 0, tokens_since: 0,
         };
         let good = json!({ "iss": "https://a", "aud": "cloud", "sub": "7", "iat": 1000, "exp": 2000 });
         let now = Time(1500 * Time::SECOND);
@@ -295,5 +305,6 @@ mod tests {
         let unknown = ProviderSpec { remote_ids: Vec::new(), ..provider.clone() };
         assert!(check(good.as_object().unwrap(), &unknown, now).unwrap_err().contains("issuer"));
         assert_eq!(end(good.as_object().unwrap()), Time(2000 * Time::SECOND));
+        assert_eq!(made(good.as_object().unwrap()), Time(1000 * Time::SECOND));
     }
 }

@@ -70,6 +70,12 @@ fn is_for_signatures(key: &Map<String, Value>) -> bool {
 }
 
 impl Key {
+    /// Whether it is the same key, whatever it is called.
+    pub fn is_the_same(&self, other: &Key) -> bool {
+        self.kty == other.kty && self.crv == other.crv && self.n == other.n && self.e == other.e
+            && self.x == other.x && self.y == other.y
+    }
+
     /// One key of a set; none for one that is passed over.
     fn read(key: &Map<String, Value>) -> Result<Option<Key>, Refusal> {
         if let Some(name) = PRIVATE.iter().find(|name| key.contains_key(**name)) {

@@ -2,7 +2,7 @@
 //! when they are made, so that what cannot work is refused then, and again at each sign-in.
 
 use super::rules::Rules;
-use super::{check_domain, check_id};
+use super::{check_domain, check_row};
 use super::provider::named;
 use crate::domain::Domain;
 use jinyun_base::{Id, Kind, Refusal};
@@ -34,7 +34,7 @@ impl Resource for Mapping {
 
     fn check(new: &MappingSpec, old: Option<&MappingSpec>, at: &Place, view: &mut View<'_>)
         -> Result<(), Failure> {
-        check_id("mapping_id", at.id.as_str())?;
+        check_row("mapping_id", &at.id, &new.domain, old.is_some())?;
         check_domain(new.domain.as_str())?;
         if old.is_some_and(|o| o.domain != new.domain) {
             return Err(Refusal::invalid("domain_id", "cannot be changed").into());

@@ -6,6 +6,7 @@
 use super::mapping::Mapping;
 use super::provider::{Provider, named};
 use super::check_id;
+use crate::keepers::merged;
 use jinyun_base::{Id, Kind, Refusal};
 use jinyun_engine::{Command, Ctx, Failure, Link, OnDelete, Place, Resource, View};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,25 @@ impl Resource for Protocol {
     fn fields(spec: &ProtocolSpec) -> Vec<(&'static str, String)> {
         vec![("idp", spec.idp.to_string())]
     }
+}
+
+/// Changes a protocol. With another mapping it is another way in: what came by the one before is void.
+/// So a mapping that is deleted (no protocol uses it then) and made again with its old id brings
+/// nothing back.
+pub(crate) fn update(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
+    let Some(id) = &command.target else {
+        return Err(Refusal::invalid("protocol_id", "is missing").into());
+    };
+    let now = ctx.now.0;
+    ctx.change::<Protocol>(id, command.if_generation, |spec| {
+        let was = spec.mapping.clone();
+        *spec = merged("protocol", spec, &command.args)?;
+        if spec.mapping != was {
+            spec.tokens_since = now;
+        }
+        Ok(())
+    })?;
+    Ok(Value::Null)
 }
 
 /// Makes a protocol of a provider.

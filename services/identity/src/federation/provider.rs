@@ -1,11 +1,13 @@
 //! Identity providers: who is believed about an institution's people, and by which keys.
 //!
-//! The id is the client's choice and stands in the addresses of sign-ins, so it is unique in the
-//! whole cloud; an issuer is unique in its institution only, or one institution could keep another
-//! from using its own. A token that came by a provider is good for as long as the provider stands:
-//! disabled, deleted or made anew, everything that came by it before is void.
+//! The id is the client's choice and stands in the addresses of sign-ins. Like an issuer it is unique
+//! in its institution only, or one institution could keep another from using its own, and learn that
+//! there is one; so a row's id has the institution's behind it. A token that came by a provider is
+//! good for as long as the provider stands: disabled, deleted or made anew, everything that came by it
+//! before is void, and so is what its issuer had signed until then.
 
-use super::{check_domain, check_id, jwks};
+use super::factors::FactorRule;
+use super::{check_domain, check_row, jwks};
 use crate::domain::Domain;
 use crate::keepers::merged;
 use jinyun_base::{Id, Kind, Refusal, check_name, limits};
@@ -47,7 +49,13 @@ pub(crate) struct ProviderSpec {
     /// The keys that it signs with.
     #[serde(default)]
     pub jwks: Vec<Key>,
-    /// What came by it before this moment (microseconds) is void.
+    /// Which of its words count for two factors; none if there is no rule.
+    #[serde(default)]
+    pub multi_factor: Option<FactorRule>,
+    /// When it was made (microseconds): one of the same id that was made before is another.
+    #[serde(default)]
+    pub made: i64,
+    /// What came by it before this moment (microseconds) is void, and what it signed before then.
     #[serde(default)]
     pub tokens_since: i64,
 }
@@ -85,7 +93,7 @@ impl Resource for Provider {
 
     fn check(new: &ProviderSpec, old: Option<&ProviderSpec>, at: &Place, view: &mut View<'_>)
         -> Result<(), Failure> {
-        check_id("idp_id", at.id.as_str())?;
+        check_row("idp_id", &at.id, &new.domain, old.is_some())?;
         check_domain(new.domain.as_str())?;
         if old.is_some_and(|o| o.domain != new.domain) {
             return Err(Refusal::invalid("domain_id", "cannot be changed").into());
@@ -107,6 +115,9 @@ impl Resource for Provider {
             return Err(Refusal::invalid("authorization_ttl", say).into());
         }
         jwks::check(&new.jwks)?;
+        if let Some(rule) = &new.multi_factor {
+            rule.check()?;
+        }
         Ok(())
     }
 
@@ -135,22 +146,32 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
     let mut spec: ProviderSpec = serde_json::from_value(command.args.clone())
         .map_err(|e| Refusal::invalid("identity_provider", format!("cannot be read: {e}")))?;
     // One of this id may have been there before, with tokens that still run.
-    spec.tokens_since = ctx.now.0;
+    (spec.made, spec.tokens_since) = (ctx.now.0, ctx.now.0);
     let at = Place { domain: spec.domain.clone(), project: "".into(), id: named(command)? };
     let row = ctx.create_at::<Provider>(at, spec)?;
     Ok(json!({ "id": row.id }))
 }
 
-/// Changes a provider. Disabling it ends what came by it, for good.
+/// Whether what was believed until now is not believed any more: a key is gone, or it is another
+/// issuer. A key that comes to the others takes nothing away.
+fn believes_less(old: &ProviderSpec, new: &ProviderSpec) -> bool {
+    let gone = |key: &Key| !new.jwks.iter().any(|other| other.is_the_same(key));
+    old.jwks.iter().any(gone) || (old.issued_by().is_some() && old.issued_by() != new.issued_by())
+}
+
+/// Changes a provider. Disabling it ends what came by it, for good; enabling it again does so with
+/// what it has signed in the meantime. A rule about factors that held until now takes along what came
+/// by it, and so does a key that goes (by which key somebody came is not kept) or another issuer.
 pub(crate) fn update(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let Some(id) = &command.target else {
         return Err(Refusal::invalid("idp_id", "is missing").into());
     };
     let now = ctx.now.0;
     ctx.change::<Provider>(id, command.if_generation, |spec| {
-        let was = spec.enabled;
+        let old = spec.clone();
         *spec = merged("identity_provider", spec, &command.args)?;
-        if was && !spec.enabled {
+        let rule = old.multi_factor.is_some() && old.multi_factor != spec.multi_factor;
+        if old.enabled != spec.enabled || rule || believes_less(&old, spec) {
             spec.tokens_since = now;
         }
         Ok(())

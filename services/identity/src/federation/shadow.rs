@@ -11,7 +11,10 @@
 //! The id is a digest of who vouches and whom for, so two sign-ins at once make one user, and a name
 //! that is given to somebody else over there does not become the same user here. The institution is
 //! a part of it: ids of providers may come to belong to somebody else, their people must not.
+//! And a row remembers which provider of an id it was: one that is made again with that id vouches
+//! only for those whom it has signed in itself.
 
+use super::called;
 use crate::auth::{DENIED, Identity, denied};
 use crate::group::{Group, Membership, MembershipSpec};
 use crate::names::fold;
@@ -34,6 +37,9 @@ pub(crate) struct Outsider {
     pub protocol: String,
     /// What the source calls the person, and calls nobody else, ever.
     pub unique: String,
+    /// When the identity provider was made; 0 for other sources.
+    #[serde(default)]
+    pub made: i64,
     /// The name here.
     pub name: String,
     /// Mail address; one that is known stays if none is told.
@@ -49,8 +55,12 @@ pub(crate) struct Outsider {
 impl Outsider {
     /// The id that the person has here, whether there is a row already or not.
     pub fn id(&self) -> Id {
+        let row = Id::new(&self.source);
+        // What the institution calls the provider: in the rows of the time before, that was all of it,
+        // and their people stay who they are when it is made again.
+        let source = called(&row, &self.domain);
         let mut plain: Vec<u8> = Vec::new();
-        for part in [self.domain.as_str(), &self.source, &self.unique] {
+        for part in [self.domain.as_str(), source, &self.unique] {
             // With their lengths: no two triples make the same bytes.
             plain.extend(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             plain.extend(part.as_bytes());
@@ -64,6 +74,7 @@ impl Outsider {
             idp: self.source.clone(),
             protocol: self.protocol.clone(),
             unique: self.unique.clone(),
+            made: self.made,
         }
     }
 
@@ -199,6 +210,7 @@ mod tests {
             source: source.into(),
             protocol: "openid".into(),
             unique: unique.into(),
+            made: 0,
             name: "ann".into(),
             email: None,
             domain: domain.into(),
@@ -210,7 +222,8 @@ mod tests {
     #[test]
     fn one_person_of_one_source_in_one_institution_is_one_id() {
         let all = [("bank", "corp", "7"), ("bank", "corp", "8"), ("bank", "cor", "p7"),
-            ("fund", "corp", "7"), ("ban", "kcorp", "7"), ("bank", "corp7", "")];
+            ("fund", "corp", "7"), ("ban", "kcorp", "7"), ("bank", "corp7", ""),
+            ("bank", "corp@fund", "7"), ("bank", "ldap:uid", "7")];
         let mut ids: Vec<Id> = all.iter().map(|(d, s, u)| who(d, s, u).id()).collect();
         assert!(ids.iter().all(|i| i.as_str().len() == 32));
         ids.sort();
@@ -218,5 +231,7 @@ mod tests {
         assert_eq!(ids.len(), all.len());
         let renamed = Outsider { name: "anna".into(), ..who("bank", "corp", "7") };
         assert_eq!(renamed.id(), who("bank", "corp", "7").id());
+        let made_again = who("bank", "corp@bank", "7");
+        assert_eq!(made_again.id(), renamed.id(), "whether the institution stands in the row or not");
     }
 }

@@ -7,11 +7,12 @@
 //! A failure counts for its source. It counts for a person only once a signature has said whom it is
 //! about: a name in a forged token is the forger's choice, and must not make its owner wait.
 
-use super::bearer;
+use super::factors::UNSET;
 use super::mapping::Mapping;
 use super::provider::ProviderSpec;
 use super::rules::{Mapped, Named, Rules};
 use super::shadow::Outsider;
+use super::{bearer, own};
 use crate::auth::Identity;
 use crate::token::{Federation, Signed};
 use crate::user::UserSpec;
@@ -31,6 +32,8 @@ struct Door {
     through: Federation,
     provider: ProviderSpec,
     mapping: Id,
+    /// What was signed before then does not open it, microseconds.
+    since: i64,
 }
 
 /// Who it is: somebody from outside, or a user of the institution's own.
@@ -55,6 +58,12 @@ impl Identity {
         let vouched = self.door(idp, call.param("protocol")).and_then(|door| {
             let token = bearer_of(call).ok_or("no bearer token was sent")?;
             let claims = bearer::claims(token, &door.provider, now)?;
+            // Until it expires, a token that was good before would be good again.
+            if bearer::made(&claims).0 < door.since {
+                return Err("the token is older than the provider, its last enabling, its rule about \
+                            factors, the loss of a key or another issuer, or its protocol and that \
+                            one's mapping, as they are now");
+            }
             Ok((door, claims))
         });
         let (door, claims) = match vouched {
@@ -65,7 +74,7 @@ impl Identity {
         };
         let sub = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
         let digest = URL_SAFE_NO_PAD.encode(Kms::sha256(sub.as_bytes()));
-        let account = format!("idp {idp} {digest}");
+        let account = format!("idp {} {digest}", door.through.idp);
         let until = match door.provider.authorization_ttl.unwrap_or_default() {
             0 => bearer::end(&claims),
             minutes => now.plus_seconds(minutes.saturating_mul(60)),
@@ -83,19 +92,42 @@ impl Identity {
                 self.shadow(call, &who)?
             }
         };
-        self.begin_by_provider(call, (&id, &spec), door.through, until)
+        let rule = door.provider.multi_factor.as_ref();
+        let (factors, lacks) = match rule.map_or(Err(UNSET), |rule| rule.shown(&claims, now)) {
+            Ok(shown) => (Some(shown), ""),
+            Err(lacks) => (None, lacks),
+        };
+        // Within the leeway a token may have ended already: it gives what a minute's skew would.
+        let end = until.0.max(now.plus_seconds(1).0);
+        let through = Federation { factors, until: Some(end), ..door.through };
+        self.begin_by_provider(call, (&id, &spec), through, lacks, until)
+    }
+
+    /// The row of a provider that an address names: its id, an `@`, and its institution's id or name.
+    fn provider_row(&self, idp: &str) -> Id {
+        // In the name of an institution there may be one, too; in the id there is none.
+        let Some((id, of)) = idp.split_once('@') else { return Id::new(idp) };
+        let domain = Id::new(of);
+        match self.directory.domain(&domain) {
+            Some(_) => own(id, &domain),
+            None => own(id, &self.directory.domain_by_name(of).unwrap_or(domain)),
+        }
     }
 
     /// The protocol, if one may sign in by it now.
     fn door(&self, idp: &str, protocol: &str) -> Result<Door, &'static str> {
-        let id = Id::new(idp);
-        let found = self.directory.provider(&id).zip(self.directory.protocol(idp, protocol));
-        let (provider, protocol_row) = found.ok_or("there is no such identity provider or protocol")?;
+        const NONE: &str = "there is no such identity provider or protocol; the address names the \
+                            institution behind the provider, like corp@bank";
+        let id = self.provider_row(idp);
+        let found = self.directory.provider(&id)
+            .zip(self.directory.protocol(id.as_str(), protocol));
+        let (provider, protocol_row) = found.ok_or(NONE)?;
         if !provider.enabled {
             return Err("the identity provider is disabled");
         }
-        let through = Federation { idp: id, protocol: Id::new(protocol) };
-        Ok(Door { through, provider, mapping: protocol_row.mapping })
+        let through = Federation { idp: id, protocol: Id::new(protocol), factors: None, until: None };
+        let since = provider.tokens_since.max(protocol_row.tokens_since);
+        Ok(Door { through, provider, mapping: protocol_row.mapping, since })
     }
 
     /// Whom the mapping makes of the claims; or why it makes nobody.
@@ -154,6 +186,7 @@ impl Identity {
             source: door.through.idp.to_string(),
             protocol: door.through.protocol.to_string(),
             unique,
+            made: door.provider.made,
             name,
             email: made.email,
             domain: domain.clone(),

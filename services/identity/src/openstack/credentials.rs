@@ -134,7 +134,10 @@ fn create(i: &Identity, call: &Call<'_>) -> Result<Reply, Failure> {
         (TOTP, Some(_)) => {
             return Err(Refusal::invalid("project_id", "has no meaning for totp").into());
         }
-        _ => return Err(Refusal::invalid("type", "must be ec2 or totp").into()),
+        _ => {
+            let say = "must be ec2 or totp; a passkey is made by POST /v3/OS-JINYUN/passkeys";
+            return Err(Refusal::invalid("type", say).into());
+        }
     };
     let spec = CredentialSpec { kind, user: user.into(), project, access };
     let have = keep(i, call, &spec, &secret)?;

@@ -1,21 +1,25 @@
 //! Federation, as Keystone's OS-FEDERATION has it: identity providers, their protocols, mappings,
-//! and the sign-in by them. Extensions of a provider (its keys, for whom its tokens are made) are
-//! members of its own, with `jinyun:` before them.
+//! and the sign-in by them. Extensions of a provider (its keys, for whom its tokens are made, which of
+//! its words count for two factors) are members of its own, with `jinyun:` before them.
+//!
+//! Ids of providers and mappings are the institution's own: whoever sends one with a token for a
+//! domain means that domain's (`scoped`), and two institutions can use one id without hearing of each
+//! other. Only the address of a sign-in, which comes without a token, has to name the institution, too.
 
-use super::domains::same_id;
 use super::tokens::signed;
 use super::{Service, domain_of, link, listed};
 use crate::auth::Identity;
-use crate::federation::jwks;
+use crate::federation::factors::{self, FactorRule};
 use crate::federation::mapping::Mapping;
 use crate::federation::protocol::{self, Protocol};
 use crate::federation::provider::{LONGEST, Provider};
+use crate::federation::{OF, called, jwks, own};
 use crate::receipt;
 use jinyun_base::{Fault, Id, Refusal, Refused};
-use jinyun_engine::{Command, Failure, Have, Query};
+use jinyun_engine::{Command, Failure, Have, Query, Resource};
 use jinyun_rest::{Call, Reply, Route, Shape, Words, crud};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 const PROVIDERS: &str = "/v3/OS-FEDERATION/identity_providers";
 const PROTOCOLS: &str = "/v3/OS-FEDERATION/identity_providers/{idp}/protocols";
@@ -25,8 +29,70 @@ const MAPPINGS: &str = "/v3/OS-FEDERATION/mappings";
 const AUTH: &str = "/v3/OS-FEDERATION/identity_providers/{idp}/protocols/{protocol}/auth";
 
 /// Members of a provider that a client may send.
-const MEMBERS: [&str; 8] = ["enabled", "description", "remote_ids", "authorization_ttl", "domain_id",
-    "jinyun:issuer", "jinyun:audiences", jwks::NAME];
+const MEMBERS: [&str; 9] = ["enabled", "description", "remote_ids", "authorization_ttl", "domain_id",
+    "jinyun:issuer", "jinyun:audiences", jwks::NAME, factors::NAME];
+
+/// The row of what a caller calls so. Whoever has no domain writes the institution behind the id.
+fn row_of<R: Resource>(call: &Call<'_>, id: &str) -> Result<Id, Failure> {
+    let whole = Id::new(id);
+    let Some(domain) = call.actor.domain_of_scope().filter(|_| !id.contains(OF)) else {
+        return Ok(whole);
+    };
+    // Rows of the time before are found by the id alone.
+    let before = call.view(|v| v.get::<R>(&whole))?.is_some_and(|have| have.domain == *domain);
+    Ok(if before { whole } else { own(id, domain) })
+}
+
+/// What a caller calls a row.
+fn name_of<'i>(call: &Call<'_>, row: &'i Id, domain: &Id) -> &'i str {
+    match call.actor.domain_of_scope() {
+        Some(of) if of == domain => called(row, domain),
+        _ => row.as_str(),
+    }
+}
+
+/// Refuses a body that would give the thing another id.
+fn same_name(words: &Words<'_>, row: &Id, domain: &Id) -> Result<(), Failure> {
+    match words.text("id")? {
+        Some(other) if other != row.as_str() && other != called(row, domain) => {
+            Err(Refusal::invalid("id", "cannot be changed").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A route in whose path, and in whose marker of a list, the caller's own ids stand.
+fn scoped<R: Resource>(mut route: Route, name: &'static str) -> Route {
+    let run = route.run;
+    route.run = Box::new(move |call: &Call<'_>| {
+        let mut path = call.path.clone();
+        for (_, id) in path.iter_mut().filter(|(n, _)| *n == name) {
+            *id = row_of::<R>(call, id)?.to_string();
+        }
+        let mut query = call.query.clone();
+        for (_, id) in query.iter_mut().filter(|(n, _)| n == "marker" && name == "id") {
+            *id = row_of::<R>(call, id)?.to_string();
+        }
+        run(&Call {
+            cloud: call.cloud,
+            actor: call.actor,
+            via: call.via.clone(),
+            door: call.door,
+            path,
+            query,
+            body: call.body.clone(),
+            request: call.request.clone(),
+            source: call.source.clone(),
+            base: call.base.clone(),
+            version: call.version,
+            token: call.token.clone(),
+            headers: call.headers.clone(),
+            // None of them takes a stream.
+            input: Mutex::new(None),
+        })
+    });
+    route
+}
 
 /// The members of a provider's spec that a request names.
 fn asked(words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
@@ -56,6 +122,10 @@ fn asked(words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
             None => Vec::new(),
         };
         set("jwks", super::encoded(keys)?);
+    }
+    if words.has(factors::NAME) {
+        let rule = words.object(factors::NAME)?.map(|rule| FactorRule::read(&rule)).transpose()?;
+        set("multi_factor", super::encoded(rule)?);
     }
     Ok(asked)
 }
@@ -101,20 +171,23 @@ impl Shape for Provider {
         let words = call.words(Self::ONE)?;
         let known: Vec<&str> = MEMBERS.into_iter().chain(["id"]).collect();
         words.only(&known)?;
-        same_id(&words, &have.id)?;
+        same_name(&words, &have.id, &have.domain)?;
         same_domain(&words, &have.domain)?;
         Ok(call.command(Self::action("update")).with(Value::Object(asked(&words)?)))
     }
 
     fn show(have: &Have<Provider>, call: &Call<'_>) -> Result<Value, Fault> {
         let spec = &have.spec;
-        let own = link(call, &format!("{PROVIDERS}/{}", have.id));
+        let id = name_of(call, &have.id, &have.domain);
+        let own = link(call, &format!("{PROVIDERS}/{id}"));
         Ok(json!({
-            "id": have.id, "enabled": spec.enabled, "description": spec.description,
+            "id": id, "jinyun:sign_in_id": have.id, "enabled": spec.enabled,
+            "description": spec.description,
             "remote_ids": spec.remote_ids, "domain_id": have.domain,
             "authorization_ttl": spec.authorization_ttl,
             "jinyun:issuer": spec.issued_by(), "jinyun:audiences": spec.audiences,
             "jinyun:jwks": { "keys": super::encoded(&spec.jwks)? },
+            "jinyun:multi_factor": super::encoded(&spec.multi_factor)?,
             "links": { "self": own, "protocols": format!("{own}/protocols") },
         }))
     }
@@ -135,16 +208,17 @@ impl Shape for Mapping {
 
     fn update(call: &Call<'_>, have: &Have<Mapping>) -> Result<Command, Failure> {
         let words = call.words(Self::ONE)?;
-        same_id(&words, &have.id)?;
+        same_name(&words, &have.id, &have.domain)?;
         same_domain(&words, &have.domain)?;
         Ok(call.command(Self::action("update")).with(Value::Object(rules(&words)?)))
     }
 
     fn show(have: &Have<Mapping>, call: &Call<'_>) -> Result<Value, Fault> {
+        let id = name_of(call, &have.id, &have.domain);
         Ok(json!({
-            "id": have.id, "rules": have.spec.rules, "schema_version": "1.0",
+            "id": id, "rules": have.spec.rules, "schema_version": "1.0",
             "domain_id": have.domain,
-            "links": { "self": link(call, &format!("{MAPPINGS}/{}", have.id)) },
+            "links": { "self": link(call, &format!("{MAPPINGS}/{id}")) },
         }))
     }
 }
@@ -168,9 +242,10 @@ fn rules(words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
 }
 
 fn show_protocol(have: &Have<Protocol>, call: &Call<'_>) -> Value {
-    let idp = link(call, &format!("{PROVIDERS}/{}", have.spec.idp));
+    let name = |row| name_of(call, row, &have.domain);
+    let idp = link(call, &format!("{PROVIDERS}/{}", name(&have.spec.idp)));
     json!({
-        "id": have.spec.protocol, "mapping_id": have.spec.mapping,
+        "id": have.spec.protocol, "mapping_id": name(&have.spec.mapping),
         "remote_id_attribute": have.spec.remote_id_attribute,
         "links": { "self": format!("{idp}/protocols/{}", have.spec.protocol),
             "identity_provider": idp },
@@ -188,11 +263,11 @@ fn protocol_shown(call: &Call<'_>, id: &Id, status: u16) -> Result<Reply, Failur
 }
 
 /// The mapping and the issuer's name that a request has.
-fn protocol_asked(words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
+fn protocol_asked(call: &Call<'_>, words: &Words<'_>) -> Result<Map<String, Value>, Failure> {
     words.only(&["id", "mapping_id", "remote_id_attribute"])?;
     let mut asked = Map::new();
     if let Some(mapping) = words.text("mapping_id")? {
-        asked.insert("mapping".into(), mapping.into());
+        asked.insert("mapping".into(), super::encoded(row_of::<Mapping>(call, &mapping)?)?);
     }
     if words.has("remote_id_attribute") {
         asked.insert("remote_id_attribute".into(), words.text("remote_id_attribute")?.into());
@@ -208,7 +283,7 @@ fn make_protocol(call: &Call<'_>) -> Result<Reply, Failure> {
     }
     let provider = call.show::<Provider>(call.param("idp"))?;
     let words = call.words("protocol")?;
-    let mut args = protocol_asked(&words)?;
+    let mut args = protocol_asked(call, &words)?;
     if !args.contains_key("mapping") {
         return Err(Refusal::invalid("mapping_id", "is required").into());
     }
@@ -237,8 +312,8 @@ fn protocols() -> Vec<Route> {
         Route::new("PATCH", PROTOCOL, action("update"), |call| {
             let have = call.show::<Protocol>(named(call).as_str())?;
             let words = call.words("protocol")?;
-            same_id(&words, &Id::new(&have.spec.protocol))?;
-            let asked = Value::Object(protocol_asked(&words)?);
+            super::domains::same_id(&words, &Id::new(&have.spec.protocol))?;
+            let asked = Value::Object(protocol_asked(call, &words)?);
             let change = call.command("identity:federation_protocol:update").with(asked);
             call.run(change.on(have.id.clone()))?;
             protocol_shown(call, &have.id, 200)
@@ -268,13 +343,13 @@ fn one<R: Shape>(list: &'static str) -> Vec<Route> {
         let query = Query { domain: call.actor.domain_of_scope().cloned(), ..Query::default() };
         listed::<R>(call, list, query, |_| true)
     }));
-    all
+    all.into_iter().map(|route| scoped::<R>(route, "id")).collect()
 }
 
 pub(super) fn routes(identity: &Arc<Identity>, services: &Arc<Vec<Service>>) -> Vec<Route> {
     let mut all = one::<Provider>(PROVIDERS);
     all.extend(one::<Mapping>(MAPPINGS));
-    all.extend(protocols());
+    all.extend(protocols().into_iter().map(|route| scoped::<Provider>(route, "idp")));
     for method in ["GET", "POST"] {
         let (i, s) = (identity.clone(), services.clone());
         all.push(Route::new(method, AUTH, "identity:token:create", move |call| {

@@ -21,6 +21,7 @@ mod users;
 
 use crate::assignment::{Grant, role_by_id, role_by_name, role_of};
 use crate::auth::{self, Identity};
+use crate::device;
 use crate::token::Token;
 use jinyun_base::{Fault, Id, Refusal, Refused, Time};
 use jinyun_engine::{Failure, Have, Query, Resource};
@@ -91,6 +92,7 @@ pub fn routes(identity: Arc<Identity>, services: Vec<Service>) -> Vec<Route> {
     all.extend(catalog::routes(&services));
     all.extend(limits::routes());
     all.extend(auth::routes(&identity));
+    all.extend(device::routes(&identity));
     all.extend(absent());
     all
 }

@@ -177,8 +177,9 @@ impl World {
             let (name, value) = p.split_once('=').unwrap_or((p, ""));
             (name.to_string(), value.to_string())
         }).collect();
+        let via = self.identity.open(&token).map(|t| Identity::via(&t)).unwrap_or_default();
         let call = Call {
-            via: Default::default(),
+            via,
             door: Door::Management,
             cloud: &self.cloud, actor: &actor, path: params, query, body, request: "req-1".into(),
             source: Some("10.9.8.7".into()), base: "https://cloud/identity".into(), version: None,

@@ -185,7 +185,7 @@ impl World {
             }).collect();
         let receipt = via.receipt.map(|r| (RECEIPT_HEADER.to_string(), r.to_string()));
         let call = Call {
-            via: Default::default(),
+            via: known.as_ref().map(|(_, t)| Identity::via(t)).unwrap_or_default(),
             door: if via.outside { Door::Tenants } else { Door::Management },
             cloud: &self.cloud, actor: &actor, path: params, query: Vec::new(), body,
             request: "req-1".into(), source: Some(source.into()),
