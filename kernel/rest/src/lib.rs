@@ -7,9 +7,11 @@
 
 pub mod list;
 mod shape;
+mod upload;
 mod words;
 
 pub use shape::{Shape, crud};
+pub use upload::Upload;
 pub use words::Words;
 
 use jinyun_base::{Fault, Id, Refusal};

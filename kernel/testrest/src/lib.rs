@@ -1,15 +1,21 @@
-//! Routes asked as the edge would ask them, and what they answer judged by the document of the API.
+//! Routes asked as the edge would ask them, what they answer judged by the document of the API, and the
+//! institutions and people that such tests begin with ([`Town`]).
 //!
 //! For tests only. A schema is judged by the part of JSON Schema that our documents use; what is not
 //! known here ends the test instead of passing. Not a validator from outside: the point is that a
 //! document names no member that is not told and no answer has one that the document does not name,
 //! which a validator lets pass.
 
+mod town;
+
+pub use town::{Person, Town};
+
 use jinyun_engine::{Failure, Via};
 use jinyun_policy::Actor;
 use jinyun_rest::{Body, Call, Cloud, Door, Route};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::io::{Cursor, Read};
 use std::sync::Mutex;
 
 /// From where everybody comes.
@@ -28,6 +34,17 @@ pub struct Caller<'a> {
 impl Caller<'_> {
     /// A request by a path below the service: status and body; 0 and the refusal if refused.
     pub fn ask(self, routes: &[Route], method: &str, path: &str, body: Value) -> (u16, Value) {
+        self.call(routes, method, path, body, None)
+    }
+
+    /// The same with bytes as the body, for a route that takes a stream.
+    pub fn send(self, routes: &[Route], method: &str, path: &str, bytes: &[u8]) -> (u16, Value) {
+        let input: Box<dyn Read + Send> = Box::new(Cursor::new(bytes.to_vec()));
+        self.call(routes, method, path, Value::Null, Some(input))
+    }
+
+    fn call(self, routes: &[Route], method: &str, path: &str, body: Value,
+        input: Option<Box<dyn Read + Send>>) -> (u16, Value) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let parts: Vec<&str> = path.split('/').collect();
         let fits = |r: &&Route| {
@@ -37,13 +54,18 @@ impl Caller<'_> {
         };
         let route = routes.iter().find(fits);
         let route = route.unwrap_or_else(|| panic!("no route for {method} {path}"));
-        let id = route.path.split('/').position(|p| p == "{id}").map(|n| parts[n].to_string());
+        let named = route.path.split('/').zip(&parts).filter_map(|(pattern, part)| {
+            let name = pattern.strip_prefix('{')?.strip_suffix('}')?;
+            // A call has names that last as long as the program; a test does not ask often.
+            let name: &'static str = Box::leak(name.to_string().into_boxed_str());
+            Some((name, part.to_string()))
+        });
         let call = Call {
             cloud: self.cloud,
             actor: self.actor,
             via: self.via,
             door: Door::Management,
-            path: id.into_iter().map(|id| ("id", id)).collect(),
+            path: named.collect(),
             query: query.split('&').filter(|q| !q.is_empty()).map(|pair| {
                 let (name, value) = pair.split_once('=').expect("a query of name=value");
                 (name.into(), value.into())
@@ -55,7 +77,7 @@ impl Caller<'_> {
             version: None,
             token: None,
             headers: Vec::new(),
-            input: Mutex::new(None),
+            input: Mutex::new(input),
         };
         match (route.run)(&call) {
             Ok(reply) => match reply.body {

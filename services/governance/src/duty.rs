@@ -127,6 +127,8 @@ pub struct Tracked {
     pub last: Option<Day>,
     /// When the next record is due; never if it was done once and for ever, or if nobody said when.
     pub due: Option<Day>,
+    /// Records that do not count, since their files are not what they say.
+    pub damaged: Vec<Id>,
 }
 
 impl Tracked {
@@ -207,7 +209,9 @@ pub(crate) fn tracked(view: &mut View<'_>, default: &DutyDefault, domain: &Id)
     let row = view.get::<Duty>(&id)?.map(|have| have.spec);
     let last = last(view, &id)?;
     let due = start(view, domain)?.and_then(|start| due(default, row.as_ref(), last, start));
-    Ok(Tracked { id, domain: domain.clone(), default: default.clone(), row, last, due })
+    let damaged = view.list::<DutyRecord>(&Query::field("damaged", &id))?;
+    let damaged = damaged.into_iter().map(|have| have.id).collect();
+    Ok(Tracked { id, domain: domain.clone(), default: default.clone(), row, last, due, damaged })
 }
 
 impl Duties {
@@ -240,10 +244,13 @@ impl Duties {
         let mut rows: BTreeMap<Id, DutySpec> =
             view.list::<Duty>(&query)?.into_iter().map(|have| (have.id, have.spec)).collect();
         let mut newest: BTreeMap<Id, Day> = BTreeMap::new();
+        let mut damaged: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
         for record in view.list::<DutyRecord>(&query)? {
-            if record.spec.withdrawn.is_none() {
+            if record.spec.counts() {
                 let last = newest.entry(record.spec.duty).or_insert(record.spec.to);
                 *last = (*last).max(record.spec.to);
+            } else if record.spec.withdrawn.is_none() {
+                damaged.entry(record.spec.duty).or_default().push(record.id);
             }
         }
         let side = Duties::side(domain);
@@ -251,7 +258,8 @@ impl Duties {
             let id = id_of(&default.clause, domain);
             let (row, last) = (rows.remove(&id), newest.get(&id).copied());
             let due = due(default, row.as_ref(), last, start);
-            Tracked { id, domain: domain.clone(), default: default.clone(), row, last, due }
+            let damaged = damaged.remove(&id).unwrap_or_default();
+            Tracked { id, domain: domain.clone(), default: default.clone(), row, last, due, damaged }
         }).collect())
     }
 

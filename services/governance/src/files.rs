@@ -10,6 +10,7 @@
 use crate::record::DutyRecord;
 use jinyun_base::{Fault, Id, Refusal, Refused, Time};
 use jinyun_engine::{Failure, Query, View};
+use jinyun_rest::Upload;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sm3::Sm3;
@@ -150,26 +151,12 @@ impl Files {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600)
             .open(at).map_err(|e| io(at, "making", &e))?;
         let mut sums = Sums::default();
-        let mut chunk = vec![0u8; CHUNK];
-        loop {
-            let got = match input.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(got) => got,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => {
-                    let say = format!("ended early ({e}): nothing was kept, upload it again");
-                    return Err(Refusal::invalid("file", say).into());
-                }
-            };
-            let part = chunk.get(..got).unwrap_or_default();
+        let upload = Upload { field: "file", thing: "the file", largest };
+        let bytes = upload.receive(input, &mut |part| {
             sums.take(part);
-            if sums.bytes > largest {
-                let say = format!("the file may have {largest} bytes at most; this one has more");
-                return Err(Refusal::new(Refused::TooLarge, say).into());
-            }
-            file.write_all(part).map_err(|e| io(at, "writing", &e))?;
-        }
-        if sums.bytes == 0 {
+            file.write_all(part).map_err(|e| io(at, "writing", &e).into())
+        })?;
+        if bytes == 0 {
             return Err(Refusal::invalid("file", "is empty: send it as the request's body").into());
         }
         file.sync_all().map_err(|e| io(at, "writing", &e))?;
@@ -210,6 +197,8 @@ impl Files {
         loop {
             match file.read(&mut chunk) {
                 Ok(0) => break,
+                // Longer than it was: however long it is now, it is another one.
+                Ok(_) if sums.bytes > known.bytes => return Ok(Some("altered")),
                 Ok(got) => sums.take(chunk.get(..got).unwrap_or_default()),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(io(&path, "reading", &e)),

@@ -21,6 +21,7 @@ mod record;
 mod remind;
 mod rest;
 mod risk;
+mod verify;
 
 pub use cosign::{
     Cosignature, CosignatureSpec, Lines, Witness, WitnessRole, WitnessSpec, authorities, cosigned,
@@ -32,12 +33,13 @@ pub use exception::{
 pub use files::{FileRef, Files, LARGEST, Received};
 pub use opinion::{Opinion, OpinionSpec, Says, nonce};
 pub use profile::{Level, Profile, ProfileSpec, profile};
-pub use record::{Damage, DutyRecord, RecordSort, RecordSpec, verify_files};
+pub use record::{DutyRecord, RecordSort, RecordSpec};
 pub use remind::{Reminder, ReminderKind, Stage, reminders, tend};
 pub use rest::routes;
 pub use risk::{
     Acceptance, FailedClause, Risk, RiskSpec, RiskState, Treatment, from_findings,
 };
+pub use verify::{Damage, Round, Wrong, verify_files};
 
 use jinyun_base::{Day, Fault, Id, Refusal, Refused, Time, check_name};
 use jinyun_engine::{Command, Ctx, Failure, Link, OnDelete, Registry, Verb};
@@ -85,6 +87,8 @@ pub const RULES: &[Rule] = &[
     Rule { action: "governance:duty_record:delete", allow: &[] },
     Rule { action: "governance:duty_record:show", allow: OWNERS },
     Rule { action: "governance:duty_record:list", allow: OWNERS },
+    Rule { action: "governance:duty_record:damage", allow: &[Who::System] },
+    Rule { action: "governance:duty_record:restore", allow: &[Who::System] },
     Rule { action: "governance:duty_record:withdraw", allow: &[Who::Owner, SECURITY, MANAGER] },
     Rule { action: "governance:reminder:create", allow: &[] },
     Rule { action: "governance:reminder:update", allow: &[] },
@@ -153,6 +157,8 @@ pub fn register(registry: &mut Registry) {
         .action("governance:duty:record", "duty", Verb::Own(record::record))
         .action("governance:duty:remind", "reminder", Verb::Own(remind::remind))
         .action("governance:duty_record:withdraw", "duty_record", Verb::Own(record::withdraw))
+        .action("governance:duty_record:damage", "duty_record", Verb::Own(verify::damage))
+        .action("governance:duty_record:restore", "duty_record", Verb::Own(verify::restore))
         .action("governance:risk:create", risk, Verb::Own(risk::create))
         .action("governance:risk:update", risk, Verb::Own(risk::update))
         .action("governance:risk:accept", risk, Verb::Own(risk::accept))

@@ -1,11 +1,13 @@
 //! Records: that a duty was done, over which period, and the proof.
 //!
-//! A record is never changed and never deleted; one that was wrong is withdrawn, with a reason, and
-//! the duty is due again as before. The period that it answers ends on the day it was made or
-//! earlier: nobody records what will have been done.
+//! What somebody recorded is never changed and never deleted; a record that was wrong is withdrawn,
+//! with a reason, and the duty is due again as before. So it is while its file is not what the record
+//! says (see `verify`). The period that a record answers ends on the day it was made or earlier:
+//! nobody records what will have been done.
 
 use crate::duty::{DutyDefault, may_record, same, tracked};
-use crate::files::{FileRef, Files};
+use crate::files::FileRef;
+use crate::verify::Damage;
 use crate::{Said, check_text, check_title, domain_of, home, own, read, target};
 use jinyun_base::{Day, Fault, Id, Kind, Refusal};
 use jinyun_engine::{Command, Ctx, Failure, Have, Link, Place, Query, Resource, View};
@@ -77,6 +79,16 @@ pub struct RecordSpec {
     pub by: Id,
     /// That it counts no more, and why.
     pub withdrawn: Option<Said>,
+    /// That its file is not what it says: it does not count until the right one is back.
+    #[serde(default)]
+    pub damage: Option<Damage>,
+}
+
+impl RecordSpec {
+    /// Whether its duty was done by it.
+    pub fn counts(&self) -> bool {
+        self.withdrawn.is_none() && self.damage.is_none()
+    }
 }
 
 impl Resource for DutyRecord {
@@ -101,8 +113,10 @@ impl Resource for DutyRecord {
 
     fn fields(spec: &RecordSpec) -> Vec<(&'static str, String)> {
         let mut fields = vec![("duty", spec.duty.to_string())];
-        if spec.withdrawn.is_none() {
+        if spec.counts() {
             fields.push(("kept", spec.duty.to_string()));
+        } else if spec.withdrawn.is_none() {
+            fields.push(("damaged", spec.duty.to_string()));
         }
         fields
     }
@@ -185,6 +199,7 @@ pub(crate) fn record(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
         statement: asked.statement,
         by: ctx.actor.id.clone(),
         withdrawn: None,
+        damage: None,
     };
     let row = ctx.create::<DutyRecord>(&domain, &"".into(), spec)?;
     let due = tracked(&mut ctx.view(), &asked.default, &domain)?.due;
@@ -215,38 +230,4 @@ pub(crate) fn withdraw(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fa
         Ok(())
     })?;
     Ok(json!({ "id": id }))
-}
-
-/// A file that is not what its record says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The record.
-    pub record: Id,
-    /// The clause whose duty it was for.
-    pub clause: String,
-    /// Whose it is.
-    pub domain: Id,
-    /// `lost` or `altered`.
-    pub what: &'static str,
-}
-
-/// Reads every file of every record again, those of withdrawn ones too. It takes as long as the
-/// files are large: on a slow timer, and outside of any command.
-pub fn verify_files(view: &mut View<'_>, files: &Files) -> Result<Vec<Damage>, Fault> {
-    let mut seen: BTreeMap<(Id, String), Option<&'static str>> = BTreeMap::new();
-    let mut found = Vec::new();
-    for have in view.list::<DutyRecord>(&Query::default())? {
-        let Some(file) = &have.spec.file else { continue };
-        let key = (have.domain.clone(), file.sha256.clone());
-        let wrong = match seen.get(&key) {
-            Some(known) => *known,
-            None => files.check(&have.domain, file)?,
-        };
-        seen.insert(key, wrong);
-        if let Some(what) = wrong {
-            let (clause, domain) = (have.spec.clause.clone(), have.domain.clone());
-            found.push(Damage { record: have.id, clause, domain, what });
-        }
-    }
-    Ok(found)
 }

@@ -193,6 +193,7 @@ mod tests {
             row: Some(DutySpec { user: "u1".into(), ..DutySpec::default() }),
             last: last.map(day),
             due: due.map(day),
+            damaged: Vec::new(),
         }
     }
 

@@ -12,8 +12,9 @@
 
 use crate::header::{HEAD, judge};
 use crate::image::Image;
-use jinyun_base::{Fault, Id, Refusal, Refused};
+use jinyun_base::{Fault, Id, Refusal};
 use jinyun_engine::{Failure, View};
+use jinyun_rest::Upload;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
 use std::collections::HashSet;
@@ -27,7 +28,6 @@ use std::sync::{Mutex, MutexGuard};
 pub const LARGEST: i64 = 64 << 30;
 
 const TEMPORARY: &str = ".upload-";
-const CHUNK: usize = 1 << 20;
 
 /// The directory.
 #[derive(Debug)]
@@ -155,30 +155,14 @@ impl Reserved<'_> {
             .map_err(|e| io(&self.temporary, "making", &e))?;
         let (mut sha256, mut sha512) = (Sha256::new(), Sha512::new());
         let mut head = Vec::new();
-        let mut bytes: i64 = 0;
-        let mut chunk = vec![0u8; CHUNK];
-        loop {
-            let got = match input.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(got) => got,
-                Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-                Err(e) => {
-                    let say = format!("ended early ({e}): nothing was kept, upload it again");
-                    return Err(Refusal::invalid("data", say).into());
-                }
-            };
-            let part = chunk.get(..got).unwrap_or_default();
-            bytes = bytes.saturating_add(i64::try_from(got).unwrap_or(i64::MAX));
-            if bytes > largest {
-                let say = format!("an image may have {largest} bytes at most; this one has more");
-                return Err(Refusal::new(Refused::TooLarge, say).into());
-            }
-            let room = HEAD.saturating_sub(head.len()).min(got);
+        let upload = Upload { field: "data", thing: "an image", largest };
+        let bytes = upload.receive(input, &mut |part| {
+            let room = HEAD.saturating_sub(head.len()).min(part.len());
             head.extend_from_slice(part.get(..room).unwrap_or_default());
             sha256.update(part);
             sha512.update(part);
-            file.write_all(part).map_err(|e| io(&self.temporary, "writing", &e))?;
-        }
+            file.write_all(part).map_err(|e| io(&self.temporary, "writing", &e).into())
+        })?;
         let virtual_bytes = judge(format, &head, bytes)?;
         file.sync_all().map_err(|e| io(&self.temporary, "writing", &e))?;
         Ok(Arrived {

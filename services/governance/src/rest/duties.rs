@@ -9,7 +9,7 @@ use super::{
 use crate::duty::{Assign, Tracked, may_record, tracked};
 use crate::record::{Asked, room};
 use crate::{Duty, DutyDefault, DutyRecord, Governance, LARGEST, RecordSort, ReminderKind};
-use jinyun_base::{Day, Fault, Id, Refusal, Refused};
+use jinyun_base::{Day, Id, Refusal, Refused};
 use jinyun_engine::{Command, Failure, Have, Resource};
 use jinyun_identity::Domain;
 use jinyun_policy::{Object, Scope};
@@ -41,6 +41,7 @@ fn show(duty: &Tracked, today: Day) -> Value {
         "last": duty.last,
         "due": duty.due,
         "state": duty.state(today),
+        "damaged": duty.damaged,
     })
 }
 
@@ -132,7 +133,7 @@ fn assign(governance: &Governance, call: &Call<'_>) -> Result<Reply, Failure> {
 impl Shown for DutyRecord {
     const ONE: &'static str = "record";
     const MANY: &'static str = "records";
-    const FILTERS: &'static [&'static str] = &["duty", "clause", "kind"];
+    const FILTERS: &'static [&'static str] = &["duty", "clause", "kind", "damage"];
 
     fn show(have: &Have<DutyRecord>, _: Day) -> Value {
         let spec = &have.spec;
@@ -150,6 +151,8 @@ impl Shown for DutyRecord {
             "user_id": spec.by,
             "recorded_at": have.created.seconds(),
             "withdrawn": saying(spec.withdrawn.as_ref()),
+            "damage": spec.damage.map(|damage| damage.what),
+            "damaged_at": spec.damage.map(|damage| damage.at.seconds()),
         })
     }
 }
@@ -250,8 +253,12 @@ fn download(governance: &Governance, call: &Call<'_>) -> Result<Reply, Failure> 
     };
     // A changed file is not handed out as the proof that it was.
     if let Some(what) = governance.files.check(&have.domain, file)? {
-        let say = format!("the file of record {} is {what}", have.id);
-        return Err(Fault::new(say).into());
+        let say = format!(
+            "The file of record {} is {what} and is not handed out: whoever has the right one can \
+             record it again.", have.id
+        );
+        let asked = call.command("governance:duty_record:show").on(have.id.clone());
+        return Err(call.cloud.reader.deny(&asked, Refusal::conflict(say)));
     }
     let body = Body::File(governance.files.path(&have.domain, file)?);
     Ok(Reply { status: 200, body, headers: Vec::new() }
