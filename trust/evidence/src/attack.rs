@@ -128,6 +128,16 @@ pub fn judge(attempts: &[Attempt]) -> Judged {
     }
 }
 
+/// What a host's answer to a probe says.
+fn outcome(answer: Answer) -> Outcome {
+    match answer {
+        Answer::Probe { arrived: true, how } => Outcome::Worked(how),
+        Answer::Probe { arrived: false, how } => Outcome::Stopped(how),
+        Answer::Failed { why } => Outcome::Untried(why),
+        _ => Outcome::Untried("the host answered another question".into()),
+    }
+}
+
 /// Carries probes out on the host that has the posts.
 pub struct Prober<'a> {
     ask: &'a dyn Fn(Ask) -> Answer,
@@ -149,13 +159,22 @@ impl<'a> Prober<'a> {
     }
 
     fn probe(&self, what: &'static str, forbidden: bool, probe: Probe) -> Attempt {
-        let outcome = match (self.ask)(Ask::Probe(probe)) {
-            Answer::Probe { arrived: true, how } => Outcome::Worked(how),
-            Answer::Probe { arrived: false, how } => Outcome::Stopped(how),
-            Answer::Failed { why } => Outcome::Untried(why),
-            _ => Outcome::Untried("the host answered another question".into()),
-        };
-        Attempt { what, forbidden, outcome }
+        Attempt { what, forbidden, outcome: outcome((self.ask)(Ask::Probe(probe))) }
+    }
+
+    /// Several at the same time, which must not disturb each other.
+    fn probes(&self, wanted: Vec<(&'static str, bool, Probe)>) -> Vec<Attempt> {
+        let probes = wanted.iter().map(|(.., probe)| probe.clone()).collect();
+        let mut answers = match (self.ask)(Ask::Probes { probes }) {
+            Answer::Probes { answers } if answers.len() == wanted.len() => answers,
+            Answer::Failed { why } => vec![Answer::Failed { why }; wanted.len()],
+            other => vec![other; wanted.len()],
+        }.into_iter();
+        let missing = || Answer::Failed { why: "the host did not answer".into() };
+        wanted.into_iter().map(|(what, forbidden, _)| {
+            let outcome = outcome(answers.next().unwrap_or_else(missing));
+            Attempt { what, forbidden, outcome }
+        }).collect()
     }
 
     fn frame(&self, what: &'static str, forbidden: bool, from: &Seat, to: &Seat,

@@ -42,11 +42,6 @@ pub type Turn<'a> = dyn FnMut(bool) -> Result<(), String> + 'a;
 pub const MORE: &[(&str, super::Attack)] = &[("spoofed-dhcp", spoofed_dhcp)];
 
 impl Prober<'_> {
-    fn reach(&self, what: &'static str, forbidden: bool, from: &Seat, ip: Ipv4Addr, tcp: u16)
-        -> Attempt {
-        self.probe(what, forbidden, Probe::Reach { from: from.id.clone(), ip, tcp })
-    }
-
     fn shout(&self, what: &'static str, from: &Seat, to: &Seat, udp: u16) -> Attempt {
         let (from, to) = (from.id.clone(), to.id.clone());
         self.probe(what, true, Probe::Shout { from, to, udp, nonce: self.nonce() })
@@ -58,38 +53,42 @@ fn done(what: &'static str, result: Result<(), String>) -> Result<(), Attempt> {
     result.map_err(|why| Attempt { what, forbidden: false, outcome: Outcome::Untried(why) })
 }
 
-/// A guest against the platform: its listeners, the host's own addresses, other namespaces.
+/// A guest against the platform: its listeners, the host's own addresses, other namespaces. All at
+/// once: each is refused by silence, for a second.
 pub fn guest_to_platform(p: &Prober<'_>, at: &Posts, targets: &Targets) -> Vec<Attempt> {
     let from = &at.sender;
-    let mut tried = vec![p.reach("the metadata service", false, from, METADATA, 80)];
+    let reach = |what, forbidden, ip, tcp| {
+        (what, forbidden, Probe::Reach { from: from.id.clone(), ip, tcp })
+    };
+    let mut wanted = vec![reach("the metadata service", false, METADATA, 80)];
     for listener in &targets.listeners {
-        tried.push(p.reach("a listener at its own address", true, from, *listener.ip(),
-            listener.port()));
+        wanted.push(reach("a listener at its own address", true, *listener.ip(), listener.port()));
     }
-    match &targets.host {
-        Ok(addresses) => for ip in addresses.iter().take(ADDRESSES) {
-            tried.push(p.reach("a host's door for its administrators", true, from, *ip, SSH));
-            for listener in &targets.listeners {
-                tried.push(p.reach("a listener at a host's address", true, from, *ip,
-                    listener.port()));
-            }
-        },
-        Err(why) => tried.push(Attempt {
-            what: "a host's own addresses",
-            forbidden: true,
-            outcome: Outcome::Untried(why.clone()),
-        }),
+    let addresses = targets.host.as_ref().map_or(&[][..], Vec::as_slice);
+    for ip in addresses.iter().take(ADDRESSES) {
+        wanted.push(reach("a host's door for its administrators", true, *ip, SSH));
+        for listener in &targets.listeners {
+            wanted.push(reach("a listener at a host's address", true, *ip, listener.port()));
+        }
     }
     let first = |seat: &Seat| {
         let [a, b, c, _] = seat.ip.octets();
         Ipv4Addr::new(a, b, c, 1)
     };
-    tried.extend([
-        p.reach("the network's own gateway", true, from, first(from), SSH),
-        p.reach("another door of the metadata service", true, from, METADATA, SSH),
-        p.reach("the gateway of another network", true, from, first(&at.other), 80),
-        p.reach("the platform's side of a router", true, from, LINK, 80),
+    wanted.extend([
+        reach("the network's own gateway", true, first(from), SSH),
+        reach("another door of the metadata service", true, METADATA, SSH),
+        reach("the gateway of another network", true, first(&at.other), 80),
+        reach("the platform's side of a router", true, LINK, 80),
     ]);
+    let mut tried = p.probes(wanted);
+    if let Err(why) = &targets.host {
+        tried.push(Attempt {
+            what: "a host's own addresses",
+            forbidden: true,
+            outcome: Outcome::Untried(why.clone()),
+        });
+    }
     tried
 }
 
@@ -266,10 +265,12 @@ mod tests {
 
     #[test]
     fn the_platform_is_tried_at_all_its_addresses() {
+        let said = |probe: &Probe| {
+            Answer::Probe { arrived: obeys(true, probe), how: String::new() }
+        };
         let ask = |ask: Ask| match ask {
-            Ask::Probe(probe) => {
-                Answer::Probe { arrived: obeys(true, &probe), how: String::new() }
-            }
+            Ask::Probe(probe) => said(&probe),
+            Ask::Probes { probes } => Answer::Probes { answers: probes.iter().map(said).collect() },
             _ => Answer::Failed { why: "no probe".into() },
         };
         let prober = Prober::new(&ask, "t");

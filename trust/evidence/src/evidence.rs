@@ -11,28 +11,31 @@
 
 use crate::catalogue::Catalogues;
 use crate::checks::CHECKS;
+use crate::checks::tenants::{self, Shares};
 use crate::desk::with_nonce;
-use crate::finding::{Finding, Report};
-use crate::full::{Around, full};
+use crate::finding::{Finding, Report, State};
+use crate::full::{Around, Start, Tenant, full, period};
 use crate::facts::site::SiteSetup;
 use crate::govern::{Govern, Registers};
 use crate::installed::{self, Loaded};
 use crate::needs::Needs;
+use crate::posture::Mark;
 use crate::source::{Real, free, lock};
 use crate::stage::DOMAIN;
 use crate::watch::{Parts, Watch};
 use crate::world::{AskHost, World};
-use jinyun_base::{Fault, Refusal, Time};
+use jinyun_base::{Fault, Id, Refusal, Time};
 use jinyun_compute::Hosts;
 use jinyun_engine::{Answer as Done, Command, Ctx, Failure, Job};
 use jinyun_identity::{Domain, Identity};
-use jinyun_journal::Key;
 use jinyun_journal::entry::canonical;
+use jinyun_journal::{Entry, Key};
 use jinyun_kms::Kms;
 use jinyun_policy::{Object, PROVIDER};
 use jinyun_rest::Cloud;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +43,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 /// The directory of installed catalogues.
 const BROUGHT: &str = "catalogues";
+/// The action of an assessment.
+pub(crate) const CREATE: &str = "evidence:assessment:create";
+
+/// How institutions' own duties stand, by institution and clause.
+pub type Institutions =
+    Arc<dyn Fn(&[Id]) -> Result<BTreeMap<Id, BTreeMap<String, State>>, Fault> + Send + Sync>;
 
 /// What an assessment needs of the rest.
 pub struct Setup {
@@ -80,6 +89,8 @@ pub struct Evidence {
     /// Held by whom somebody asked for an assessment.
     asked: Mutex<()>,
     program: OnceLock<String>,
+    institutions: OnceLock<Institutions>,
+    guardrails: OnceLock<Vec<Value>>,
 }
 
 pub(crate) fn read_json(path: &Path) -> Option<Value> {
@@ -116,7 +127,8 @@ impl Evidence {
             file: real.dir.join("board.json"),
         });
         let (asked, program) = (Mutex::default(), OnceLock::new());
-        Ok(Evidence { real, watch, loaded, newest, asked, program })
+        let (institutions, guardrails) = (OnceLock::new(), OnceLock::new());
+        Ok(Evidence { real, watch, loaded, newest, asked, program, institutions, guardrails })
     }
 
     /// Takes the registers of duties, exceptions, risks and opinions in. Once; without them there
@@ -124,6 +136,28 @@ impl Evidence {
     pub fn govern(&self, govern: Govern) {
         // The first holds.
         let _ = self.real.govern.set(govern);
+    }
+
+    /// Takes in how institutions' own duties stand. Once; without it their statements have what holds
+    /// for all of them.
+    pub fn institutions(&self, read: Institutions) {
+        // The first holds.
+        let _ = self.institutions.set(read);
+    }
+
+    /// Takes in the guardrails, each in the form that `docs/reports.md` gives it. Once.
+    pub fn guardrails(&self, all: Vec<Value>) {
+        // The first holds.
+        let _ = self.guardrails.set(all);
+    }
+
+    /// The guardrails that name a clause.
+    pub(crate) fn guardrails_of(&self, clause: &str) -> Vec<&Value> {
+        let names = |rail: &&Value| {
+            let clauses = rail.get("clauses").and_then(Value::as_array);
+            clauses.is_some_and(|ids| ids.iter().any(|id| id.as_str() == Some(clause)))
+        };
+        self.guardrails.get().into_iter().flatten().filter(names).collect()
     }
 
     /// What watches all the time.
@@ -161,6 +195,11 @@ impl Evidence {
 
     /// Assesses everything. One at a time.
     pub fn assess(&self) -> Result<Report, Failure> {
+        self.assessed().map(|(report, _)| report)
+    }
+
+    /// The same, and what each institution has of what checks of tenants look at.
+    fn assessed(&self) -> Result<(Report, Shares), Failure> {
         let Some(_asked) = free(&self.asked) else {
             let say = "An assessment is running: wait for it or read the newest report.";
             return Err(Refusal::conflict(say).into());
@@ -181,15 +220,16 @@ impl Evidence {
             .map(|check| with_nonce(check.find(&world), check.needs, nonce.as_deref())).collect();
         self.watch.found(findings.clone());
         let (name, context) = (&real.setup.instance, registers.context(real.now()));
-        Ok(Report::new(self.catalogues(), name, began, findings, troubles, &context))
+        let report = Report::new(self.catalogues(), name, began, findings, troubles, &context);
+        Ok((report, tenants::shares(&world)))
     }
 
     /// Assesses for a caller: the report, its digest, and the journal's entry about it.
     pub fn run(&self, asked: Command) -> Result<Value, Failure> {
         let setup = &self.real.setup;
         setup.cloud.reader.allow(&asked, &Object::default())?;
-        let first = setup.cloud.reader.lend(|db| db.journal_length())?;
-        let report = self.assess()?;
+        let start = self.before()?;
+        let (report, shares) = self.assessed()?;
         let text = canonical(&report).map_err(|e| Fault::new(format!("the report: {e}")))?;
         let digest = jinyun_journal::to_hex(&Sha256::digest(text.as_bytes()));
         let verdicts: Value = report.findings.iter()
@@ -199,10 +239,16 @@ impl Evidence {
             "sha256": digest,
             "counts": report.counts,
             "findings": verdicts,
+            // Where the next one's period begins.
+            "ended": report.ended,
         }));
         let done: Done = setup.cloud.handle.run(Job::Command(Box::new(asked)))?;
-        keep(&self.full_file(), &self.full(&report, first, &digest, done.entry)?)?;
-        let whole = json!({ "report": report, "sha256": digest, "entry": done.entry });
+        let full = self.full(&report, &shares, start, &digest, done.entry)?;
+        keep(&self.full_file(), &full)?;
+        let mut whole = json!({ "report": report, "sha256": digest, "entry": done.entry });
+        for member in ["period", "violations", "gaps"] {
+            whole[member] = full.get(member).cloned().unwrap_or_default();
+        }
         keep(&self.real.dir.join("newest.json"), &whole)?;
         *lock(&self.newest) = Some(whole.clone());
         Ok(whole)
@@ -212,25 +258,61 @@ impl Evidence {
         self.real.dir.join("newest-full.json")
     }
 
+    /// Where the assessment before ended. The file says which entry that was, the journal says the rest:
+    /// without the one the period is all the time that the journal knows, never a shorter one.
+    fn before(&self) -> Result<Option<Start>, Fault> {
+        let number = self.newest_full().and_then(|full| full.get("entry")?.as_u64());
+        let Some(number) = number else { return Ok(None) };
+        let (reader, next) = (&self.real.setup.cloud.reader, number.saturating_add(1));
+        let bodies = reader.lend(|db| db.entries(number, next))?;
+        let read = |body: &Vec<u8>| serde_json::from_slice::<Entry>(body).ok();
+        let entry = bodies.first().and_then(read);
+        let entry = entry.filter(|entry| entry.action == CREATE && entry.outcome == "done");
+        Ok(entry.map(|entry| {
+            let ended = entry.note.as_ref().and_then(|note| note.get("ended")?.as_i64());
+            Start { at: ended.unwrap_or(entry.time).min(entry.time), entry: next }
+        }))
+    }
+
+    /// How the own duties of these institutions stand, and what went wrong with reading that.
+    fn duties(&self, ids: &[Id]) -> (BTreeMap<Id, BTreeMap<String, State>>, Vec<String>) {
+        match self.institutions.get().map(|read| read(ids)) {
+            None => (BTreeMap::new(), Vec::new()),
+            Some(Ok(duties)) => (duties, Vec::new()),
+            Some(Err(fault)) => {
+                (BTreeMap::new(), vec![format!("the institutions' own duties: {fault}")])
+            }
+        }
+    }
+
     /// The report with everything around it.
-    fn full(&self, report: &Report, first: u64, sha256: &str, entry: u64) -> Result<Value, Fault> {
+    fn full(&self, report: &Report, shares: &Shares, start: Option<Start>, sha256: &str, entry: u64)
+        -> Result<Value, Fault> {
         let reader = &self.real.setup.cloud.reader;
         let (entries, newest) =
             reader.lend(|db| Ok((db.journal_length()?, db.newest_checkpoint()?)))?;
         let checkpoints = newest.map(|(_, notes)| notes).unwrap_or_default();
         let institutions = reader.view(|v| v.list::<Domain>(&Default::default()))?;
-        let tenants = institutions.into_iter()
-            .filter(|domain| ![PROVIDER, DOMAIN].contains(&domain.id.as_str()))
-            .map(|domain| json!({ "id": domain.id, "name": domain.spec.name, "states": {} }));
-        let (tenants, product): (Vec<Value>, Value) = (tenants.collect(), self.product());
-        let registers: Registers = self.real.registers();
+        let tenants: Vec<_> = institutions.into_iter()
+            .filter(|domain| ![PROVIDER, DOMAIN].contains(&domain.id.as_str())).collect();
+        let ids: Vec<Id> = tenants.iter().map(|domain| domain.id.clone()).collect();
+        let (mut duties, troubles) = self.duties(&ids);
+        let tenants: Vec<Tenant> = tenants.into_iter().map(|domain| {
+            let duties = duties.remove(&domain.id).unwrap_or_default();
+            Tenant { id: domain.id, name: domain.spec.name, duties }
+        }).collect();
+        let (product, registers): (Value, Registers) = (self.product(), self.real.registers());
         Ok(self.watch.marks(|marks| full(report, &Around {
             catalogues: self.catalogues(),
             registers: &registers,
             marks,
             product,
-            journal: json!({ "from": first, "entries": entries, "checkpoints": checkpoints }),
+            start,
+            journal: json!({ "entries": entries, "checkpoints": checkpoints }),
+            guardrails: self.guardrails.get().map(Vec::as_slice).unwrap_or_default(),
             tenants,
+            shares,
+            troubles,
             sha256,
             entry,
         })))
@@ -270,6 +352,30 @@ impl Evidence {
     pub fn newest_full(&self) -> Option<Value> {
         read_json(&self.full_file())
     }
+
+    /// The same about the time since a moment, microseconds: its period, and what the journal says of
+    /// that. Findings and states stay those of the assessment.
+    pub(crate) fn newest_since(&self, since: i64) -> Result<Option<Value>, Refusal> {
+        let Some(mut full) = self.newest_full() else { return Ok(None) };
+        let to = full.pointer("/period/to").and_then(Value::as_i64).unwrap_or_default();
+        if since > to {
+            return Err(Refusal::invalid("since", "is later than the newest assessment"));
+        }
+        self.watch.marks(|marks| {
+            if !marks.iter().any(|mark| mark.at >= since) {
+                return Err(Refusal::conflict("The journal has not been read yet: ask again."));
+            }
+            period(&mut full, marks, Start { at: since, entry: first_since(marks, since) });
+            Ok(Some(full))
+        })
+    }
+}
+
+/// The first entry that can be of the time since a moment: the one after the last about evidence before
+/// it. Others between the two are in, whenever they were made: rather a few too many than one too few.
+fn first_since(marks: &[Mark], since: i64) -> u64 {
+    let before = marks.iter().take_while(|mark| mark.at < since).last();
+    before.map_or(0, |mark| mark.entry.saturating_add(1))
 }
 
 /// The entry of something about evidence: its words. Of an assessment that is what was found, and
@@ -277,4 +383,20 @@ impl Evidence {
 pub(crate) fn record(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     ctx.note(command.args.clone());
     Ok(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::posture::What;
+
+    #[test]
+    fn a_period_begins_behind_what_was_said_before_it() {
+        let marks: Vec<Mark> = [(10, 3), (20, 5), (20, 6), (30, 9)].into_iter()
+            .map(|(at, entry)| Mark { at, entry, what: What::Seal(Box::default()) }).collect();
+        for (since, want) in [(0, 0), (10, 0), (11, 4), (20, 4), (21, 7), (30, 7), (31, 10)] {
+            assert_eq!(first_since(&marks, since), want, "{since}");
+        }
+        assert_eq!(first_since(&[], 5), 0);
+    }
 }

@@ -7,10 +7,14 @@
 //! says in an entry which; one whose digest is another, or that does not fit any more, is refused by
 //! name, and the rest goes on. Not loaded while it runs: the registers of duties are made from the
 //! catalogue at the start too, and both have to speak of the same rows.
+//!
+//! A second person is the approval rules' business: both commands can be made to wait. The file of one
+//! that waits lies here until the request has ended.
 
 use crate::catalogue::{BYTES, Catalogue, Catalogues, Malformed};
 use crate::evidence::Evidence;
 use crate::rest::allow;
+use jinyun_approval::Approval;
 use jinyun_base::{Fault, Id, Kind, Refusal, Refused, check_name};
 use jinyun_engine::{Claim, Command, Ctx, Failure, Have, Place, Query, Resource, View};
 use jinyun_policy::{Object, PROVIDER};
@@ -148,6 +152,15 @@ fn rows(cloud: &Cloud) -> Result<Vec<Have<Installed>>, Fault> {
     Ok(rows)
 }
 
+/// The digests of catalogues whose installation waits for somebody's approval.
+fn asked_for(cloud: &Cloud) -> Result<Vec<String>, Fault> {
+    let open = cloud.reader.view(|view| view.list::<Approval>(&Query::field("open", "yes")))?;
+    let commands = open.into_iter().map(|have| have.spec.command);
+    let files = commands.filter(|command| command.action == CREATE)
+        .filter_map(|command| command.args.get("sha256").and_then(Value::as_str).map(String::from));
+    Ok(files.collect())
+}
+
 /// Loads what is installed. Once in the life of a process: what comes of it is never given back.
 pub(crate) fn load(dir: &Path, cloud: &Cloud) -> Result<Loaded, Fault> {
     let shipped = Catalogue::shipped()?;
@@ -166,7 +179,8 @@ pub(crate) fn load(dir: &Path, cloud: &Cloud) -> Result<Loaded, Fault> {
             Err(why) => refused.push((key.clone(), why)),
         }
     }
-    sweep(dir, installed.iter().map(|have| place(dir, &have.spec.sha256)).collect())?;
+    let named = installed.into_iter().map(|have| have.spec.sha256).chain(asked_for(cloud)?);
+    sweep(dir, named.map(|sha256| place(dir, &sha256)).collect())?;
     let catalogues = match joined {
         Some(all) => &*Box::leak(Box::new(all)),
         None => shipped,
@@ -174,7 +188,7 @@ pub(crate) fn load(dir: &Path, cloud: &Cloud) -> Result<Loaded, Fault> {
     Ok(Loaded { catalogues, good, refused })
 }
 
-/// Removes files that no row names.
+/// Removes files that no row and no request for approval names.
 fn sweep(dir: &Path, kept: BTreeSet<PathBuf>) -> Result<(), Fault> {
     let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", dir.display()));
     fs::create_dir_all(dir).map_err(bad)?;
@@ -218,6 +232,16 @@ fn keep(dir: &Path, sha256: &str, bytes: &[u8]) -> Result<PathBuf, Fault> {
     match written {
         Ok(()) => Ok(path),
         Err(e) => Err(Fault::new(format!("{}: {e}", path.display()))),
+    }
+}
+
+/// The answer about a command that waits for somebody else's yes.
+fn waits(failure: &Failure) -> Option<Reply> {
+    match failure {
+        Failure::Refused(Refusal { why: Refused::NeedsApproval(id), .. }) => {
+            Some(Reply::with(202, json!({ "request": { "id": id } })))
+        }
+        _ => None,
     }
 }
 
@@ -270,16 +294,25 @@ fn install(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     }
     base.with([catalogue.clone()]).map_err(|bad| unfit(&bad))?;
     let sha256 = digest(&bytes);
-    let known = there.iter().any(|have| have.spec.sha256 == sha256);
+    // Another row has it, or a request that waits.
+    let known = place(&dir, &sha256).exists();
     let path = keep(&dir, &sha256, &bytes)?;
     let rows = u64::try_from(catalogue.clauses.len()).unwrap_or_default();
     let asked = NewCatalogue { key: catalogue.key, standard: catalogue.standard, sha256, rows };
-    let came = call.run(command.with(json!(asked)));
-    if came.is_err() && !known {
-        // What stays is removed at the next start.
-        let _ = fs::remove_file(&path);
-    }
-    let id = came?.value.get("id").and_then(Value::as_str).map(Id::from);
+    let came = match call.run(command.with(json!(asked))) {
+        Ok(came) => came,
+        Err(failure) => {
+            if let Some(reply) = waits(&failure) {
+                return Ok(reply);
+            }
+            if !known {
+                // What stays is removed at the next start.
+                let _ = fs::remove_file(&path);
+            }
+            return Err(failure);
+        }
+    };
+    let id = came.value.get("id").and_then(Value::as_str).map(Id::from);
     let id = id.ok_or_else(|| Fault::new("a command returned no id"))?;
     let have = call.again::<Installed>(&id)?;
     Ok(Reply::with(201, json!({ "catalogue": shown(evidence, &have) })))
@@ -333,8 +366,10 @@ fn remove(_: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
         };
         return Err(call.cloud.reader.deny(&command, refusal));
     };
-    call.run(command.on(have.id.clone()))?;
-    Ok(Reply::empty(204))
+    match call.run(command.on(have.id.clone())) {
+        Ok(_) => Ok(Reply::empty(204)),
+        Err(failure) => waits(&failure).ok_or(failure),
+    }
 }
 
 /// Installs, lists and removes.

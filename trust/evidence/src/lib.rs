@@ -48,7 +48,7 @@ pub use facts::images::ImageLook;
 pub use facts::journal::{Journal, read as read_journal};
 pub use facts::listeners::ListenerLook;
 pub use facts::remains::{Belongings, Remains};
-pub use facts::secrets::{Form, KeyFile, SecretFact};
+pub use facts::secrets::{Form, KeyFile, SecretFact, StoreFile};
 pub use facts::site::{Knock, QuotaLook, Site, SiteSetup, quotas};
 pub use finding::{
     Context, Counts, DutyStanding, Exception, Finding, Half, Method, Report, STALE_AFTER, Standing,

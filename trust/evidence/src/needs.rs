@@ -25,7 +25,7 @@ impl Needs {
     pub const POLICY: Needs = Needs(1 << 1);
     /// The listeners as a client finds them: `listeners`, `sockets`.
     pub const LISTENERS: Needs = Needs(1 << 2);
-    /// The root key's file: `key_file`.
+    /// The root key's file and what lies beside it: `key_file`, `store`.
     pub const KEY_FILE: Needs = Needs(1 << 3);
     /// The journal's entries: `journal.entries`.
     pub const JOURNAL: Needs = Needs(1 << 4);

@@ -1,7 +1,7 @@
 //! Evidence over REST: below `/evidence`; the management listener's tokens alone may.
 
 use crate::catalogue::{AREAS, Catalogues, Level};
-use crate::evidence::Evidence;
+use crate::evidence::{CREATE, Evidence};
 use crate::finding::{Counts, Half, Standing, State, Tally, Verdict};
 use crate::installed;
 use crate::posture::{self, Mark, Point, What, gaps, is_violation, violations};
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const CREATE: &str = "evidence:assessment:create";
 const SHOW: &str = "evidence:assessment:show";
 const POSTURE: &str = "evidence:posture:show";
 const FINDINGS: &str = "evidence:finding:list";
@@ -248,7 +247,10 @@ fn show_clause(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     let findings: Vec<_> = standing.clause.checks()
         .filter_map(|name| held.iter().find(|held| held.finding.check == name)).collect();
     let history = evidence.watch().marks(|marks| history(marks, id));
-    Ok(Reply::ok(json!({ "clause": standing, "findings": findings, "history": history })))
+    let guardrails = evidence.guardrails_of(id);
+    Ok(Reply::ok(json!({
+        "clause": standing, "findings": findings, "history": history, "guardrails": guardrails,
+    })))
 }
 
 fn list_violations(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
@@ -285,16 +287,26 @@ fn list_violations(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failur
 }
 
 fn latest(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
-    allow(call, SHOW, &["format"])?;
+    allow(call, SHOW, &["format", "since"])?;
     let missing = |say: &str| Failure::from(Refusal::new(Refused::NotFound, say));
     let how = "There is no assessment yet: run one with POST /evidence/v1/assessments.";
-    match call.ask("format") {
-        None => {
+    let since = time(call, "since")?.map(|since| since.max(0));
+    match (call.ask("format"), since) {
+        (None, Some(_)) => {
+            let say = "goes with `format=full`: the report itself is about the moment at which it was made";
+            Err(Refusal::invalid("since", say).into())
+        }
+        (None, None) => {
             let newest = evidence.newest().ok_or_else(|| missing(how))?;
             Ok(Reply::ok(json!({ "assessment": newest })))
         }
-        Some("full") => evidence.newest_full().map(Reply::ok).ok_or_else(|| missing(how)),
-        Some(_) => Err(Refusal::invalid("format", "must be `full`, or not be there").into()),
+        (Some("full"), None) => {
+            evidence.newest_full().map(Reply::ok).ok_or_else(|| missing(how))
+        }
+        (Some("full"), Some(since)) => {
+            evidence.newest_since(since)?.map(Reply::ok).ok_or_else(|| missing(how))
+        }
+        (Some(_), _) => Err(Refusal::invalid("format", "must be `full`, or not be there").into()),
     }
 }
 

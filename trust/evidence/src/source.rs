@@ -125,7 +125,8 @@ impl Drop for Changing<'_> {
 impl Real {
     pub fn new(dir: PathBuf, setup: Setup) -> Real {
         Real {
-            inside: Inside::new(setup.cloud.clone(), setup.identity.clone(), &setup.instance),
+            inside: Inside::new(setup.cloud.clone(), setup.identity.clone(), setup.kms.clone(),
+                &setup.instance),
             setup,
             dir,
             turn: Mutex::default(),
@@ -326,6 +327,7 @@ impl Real {
         }
         if facts.has(Needs::KEY_FILE) {
             world.key_file = secrets::key_file(&setup.key_file);
+            world.store = secrets::store(&setup.key_file);
         }
         if facts.has(Needs::LISTENERS) {
             world.listeners = vec![

@@ -16,9 +16,13 @@
 
 mod agreed;
 mod factors;
+mod federated;
+mod guests;
 mod logins;
+mod passkeys;
 mod records;
 mod rights;
+mod sealed;
 mod stranger;
 
 pub use stranger::{Api, By, Came, Inside, Sent};
@@ -93,7 +97,11 @@ const TRIALS: &[Trial] = &[
     ("credential-change", factors::credential_change),
     ("second-factor", factors::second_factor),
     ("sub-accounts", rights::sub_accounts),
-    ("keypair-public", rights::keypair),
+    ("passkey-sign-in", passkeys::passkey),
+    ("federated-sign-in", federated::sign_in),
+    ("credential-records", sealed::records),
+    ("keypair-public", guests::keypair),
+    ("server-password", guests::password),
     ("approval-holds", agreed::approval),
     ("consent-holds", agreed::consent),
     ("no-secret-told", records::marks),
@@ -126,6 +134,7 @@ pub fn try_some(scene: &Scene<'_>, wanted: impl Fn(&str) -> bool) -> (Vec<Tried>
             play.broke(check, why);
         }
     }
+    guests::search(&mut play);
     (play.tried, play.sights)
 }
 
@@ -208,6 +217,8 @@ pub(crate) struct Play<'a> {
     from: u64,
     tried: Vec<Tried>,
     sights: Sights,
+    /// What is searched for when all trials are done.
+    sought: Vec<guests::Sought>,
 }
 
 impl<'a> Play<'a> {
@@ -216,7 +227,7 @@ impl<'a> Play<'a> {
         let mut dice = OsEntropy::default();
         let net = [(); 2].map(|()| u16::try_from(dice.below(1 << 16)).unwrap_or(0));
         let (tried, sights) = (Vec::new(), Sights::default());
-        Play { scene, next: 0, ending: letters(6), net, from, tried, sights }
+        Play { scene, next: 0, ending: letters(6), net, from, tried, sights, sought: Vec::new() }
     }
 
     fn now(&self) -> Time {
@@ -433,7 +444,7 @@ pub(crate) fn server(ctx: &mut Ctx<'_>, project: &Id) -> Result<Id, Failure> {
         name: word(), hostname: word(), flavor, image: word().into(), key_name: String::new(),
         public_key: String::new(), user: word().into(), ports: Vec::new(), own_ports: Vec::new(),
         root, volumes: Vec::new(), metadata: BTreeMap::new(), running: false, incarnation: 1,
-        host: String::new(), has_user_data: false,
+        host: String::new(), has_user_data: false, has_password: false,
     };
     let at = Place { domain: DOMAIN.into(), project: project.clone(), id };
     Ok(ctx.create_at::<Server>(at, spec)?.id)

@@ -12,7 +12,7 @@ use crate::facts::images::ImageLook;
 use crate::facts::journal::Journal;
 use crate::facts::listeners::ListenerLook;
 use crate::facts::remains::Remains;
-use crate::facts::secrets::{KeyFile, SecretFact};
+use crate::facts::secrets::{KeyFile, SecretFact, StoreFile};
 use crate::facts::site::Site;
 use crate::needs::Needs;
 use crate::pieces::{self, Each};
@@ -75,6 +75,8 @@ pub struct World {
     pub sockets: Result<Vec<SocketAddr>, String>,
     /// The root key's file.
     pub key_file: Result<KeyFile, String>,
+    /// Where it lies, with all that lies there.
+    pub store: Result<Vec<StoreFile>, String>,
     /// Images read again.
     pub images: Vec<ImageLook>,
     /// What the place itself shows.
@@ -102,6 +104,7 @@ impl Default for World {
             listeners: Vec::new(),
             sockets: Err(unseen()),
             key_file: Err(unseen()),
+            store: Err(unseen()),
             images: Vec::new(),
             site: Site::default(),
         }
@@ -148,6 +151,7 @@ impl World {
         }
         if facts.has(Needs::KEY_FILE) {
             swap(&mut self.key_file, &mut from.key_file);
+            swap(&mut self.store, &mut from.store);
         }
         if facts.meets(Needs::JOURNAL.and(Needs::PROOF)) {
             swap(&mut self.journal, &mut from.journal);

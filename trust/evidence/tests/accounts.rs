@@ -10,7 +10,7 @@ mod worlds;
 use jinyun_evidence::checks::find;
 use jinyun_evidence::{Verdict, World};
 use serde_json::json;
-use worlds::people::{MORE, TRIED};
+use worlds::people::{DAY, MORE, TRIED, later, spec};
 use worlds::{good, stored};
 
 #[test]
@@ -33,6 +33,15 @@ fn unknown(name: &str, forget: impl FnOnce(&mut World)) -> (Verdict, String) {
     (found.verdict, found.says)
 }
 
+/// The sign-ins to the platform had this method alone.
+fn signed_in_by(world: &mut World, method: &str) {
+    for entry in &mut world.journal.as_mut().unwrap().entries {
+        if entry.action == "identity:token:create" {
+            entry.note = Some(json!({ "scope": "system", "methods": [method] }));
+        }
+    }
+}
+
 #[test]
 fn what_was_not_looked_at_is_not_met() {
     let cases: &[(&str, fn(&mut World), Verdict)] = &[
@@ -40,6 +49,20 @@ fn what_was_not_looked_at_is_not_met() {
             let entries = &mut w.journal.as_mut().unwrap().entries;
             entries.retain(|e| e.action != "identity:token:create");
         }, Verdict::Error),
+        // What is an institution's to mend is no failure of the platform's.
+        ("unused-rights", |w| later(w, 200), Verdict::Partly),
+        ("unused-rights", |w| later(w, 80), Verdict::Met),
+        ("credentials-stale", |w| later(w, 100), Verdict::Partly),
+        ("credentials-stale", |w| later(w, 80), Verdict::Met),
+        ("credentials-stale", |w| w.journal = Err("not read".into()), Verdict::Error),
+        ("federation-whole", |w| later(w, 500), Verdict::Partly),
+        ("federation-whole", |w| {
+            let row = w.rows.iter_mut().find(|s| s.row.kind == "identity_provider").unwrap();
+            row.row.spec = row.row.spec.replace("\"audiences\":[\"cloud\"]", "\"audiences\":[]");
+        }, Verdict::Partly),
+        ("duty-two-factors", |w| signed_in_by(w, "passkey"), Verdict::Met),
+        // The word of somebody else's provider is none for a duty.
+        ("duty-two-factors", |w| signed_in_by(w, "mfa"), Verdict::Failed),
         ("tenant-gone", |w| w.remains.as_mut().unwrap().had = Default::default(), Verdict::Error),
         // The look at the store is newer than the journal at hand.
         ("key-life", |w| w.remains.as_mut().unwrap().length += 1, Verdict::Error),
@@ -64,6 +87,20 @@ fn what_was_not_looked_at_is_not_met() {
     for name in TRIED {
         let (got, says) = unknown(name, |w| w.tried.retain(|t| t.check != *name));
         assert_eq!(got, Verdict::Error, "{name}: {says}");
+    }
+}
+
+#[test]
+fn codes_beside_a_passkey_that_is_used_are_not_stale() {
+    for (used, want) in [(99, Verdict::Met), (5, Verdict::Partly)] {
+        let (got, says) = unknown("credentials-stale", |w| {
+            later(w, 100);
+            w.rows.retain(|s| s.row.kind != "application_credential");
+            spec(w, "ann", |user| user["password_set"] = (99 * DAY).into());
+            spec(w, "p1", |passkey| passkey["used"] = (used * DAY).into());
+        });
+        assert_eq!(got, want, "used on day {used}: {says}");
+        assert_eq!(says.contains("totp credential c1"), want == Verdict::Partly, "{says}");
     }
 }
 

@@ -17,7 +17,7 @@ use jinyun_journal::Effect;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use worlds::people::{MORE, TRIED};
-use worlds::{BANK, GONE, GROUP, PORT, SERVER, VOLUME, good, guest, reached, stored};
+use worlds::{NETWORK, PROJECT, BANK, GONE, GROUP, PORT, SERVER, VOLUME, good, guest, reached, stored};
 
 type Sabotage = fn(&mut World);
 
@@ -45,6 +45,13 @@ fn is_rule(value: &Value, chain: &str) -> bool {
 }
 
 const SABOTAGE: &[(&str, Sabotage)] = &[
+    // The world let in; port security off at a port, and for all ports of a network to come.
+    ("tenant-doors", |w| spec(w, "r2", |rule| rule["remote_cidr"] = "0.0.0.0/0".into())),
+    ("tenant-doors", |w| spec(w, "r2", |rule| rule["remote_cidr"] = Value::Null)),
+    ("tenant-doors", |w| spec(w, PORT, |port| port["port_security"] = false.into())),
+    ("tenant-doors", |w| spec(w, NETWORK, |network| network["port_security"] = false.into())),
+    ("tenant-managers", |w| w.rows.retain(|s| !["c1", "p1"].contains(&s.row.id.as_str()))),
+    ("tenant-projects", |w| spec(w, PROJECT, |project| project["tags"] = json!(["pay"]))),
     // A rule that nobody recorded; one that is missing; a default that lets everything through.
     ("filter-as-recorded", |w| {
         ruleset(w).push(rule("in_t22222222aaa", json!([{ "accept": null }])));

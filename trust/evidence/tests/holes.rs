@@ -73,6 +73,24 @@ fn verdicts(journal: Journal) -> [Verdict; 2] {
     ["journal-verifies", "journal-replays"].map(|name| find(name).unwrap().find(&world).verdict)
 }
 
+/// A record of a credential that is whole and that nobody set: its password would be taken, so it has
+/// to be found otherwise.
+#[test]
+fn a_changed_secret_is_found() {
+    let running = Running::new("secret", NONE);
+    let mut db = Db::open(&running.config).unwrap();
+    let all: Vec<_> = db.secrets().unwrap().into_iter()
+        .filter(|(kind, _, name, ..)| kind == "user" && name == "password").collect();
+    let write = "UPDATE secret SET value = ?1 WHERE kind = 'user' AND name = 'password' AND id = ?2";
+    let turn = |db: &mut Db, at: usize, value: &[u8]| {
+        assert_eq!(db.exec(write, &[value.into(), (&all[at].1).into()]).unwrap(), 1);
+    };
+    for (whose, want) in [(1, Verdict::Failed), (0, Verdict::Met)] {
+        turn(&mut db, 0, &all[whose].4);
+        assert_eq!(verdicts(journal(&running)), [Verdict::Met, want], "{whose}");
+    }
+}
+
 #[test]
 fn a_changed_entry_and_a_changed_row_are_found() {
     let running = Running::new("changed", NONE);

@@ -26,10 +26,10 @@ use jinyun_evidence::{Verdict, quotas};
 use jinyun_image::Files;
 use jinyun_policy::{Rule, Who};
 use jinyun_store::Db;
-use jinyun_wire::{Answer, Ask, GroupWant, RuleWant};
+use jinyun_wire::{Answer, Ask, GroupWant, ReachTry, RuleWant};
 use std::sync::Arc;
 use worlds::good;
-use worlds::site::{BLIND, ELSEWHERE};
+use worlds::site::{BLIND, ELSEWHERE, reach};
 
 #[test]
 fn what_cannot_be_seen_is_never_met() {
@@ -39,6 +39,27 @@ fn what_cannot_be_seen_is_never_met() {
         let found = find(name).unwrap().find(&world);
         let proved = matches!(found.verdict, Verdict::Met | Verdict::Failed);
         assert!(!proved, "hidden {n} of {name}: {:?} {}", found.verdict, found.says);
+    }
+}
+
+#[test]
+fn what_a_guests_user_was_tried_at_is_said_and_nothing_else() {
+    let attempt = |what: &str, errno: i32| ReachTry { what: what.into(), errno: Some(errno) };
+    let said = |guest: &str, tries: Vec<ReachTry>| {
+        let mut world = good();
+        (reach(&mut world).guest, reach(&mut world).tries) = (guest.into(), tries);
+        let found = find("file-reach").unwrap().find(&world);
+        assert_eq!(found.verdict, Verdict::Met, "{}", found.says);
+        found.says
+    };
+    let says = said("g1", vec![attempt("the disk d1", 13), attempt("the console of guest g2", 13)]);
+    assert!(says.contains("refused all of 2 others (disks, consoles of guests)"), "{says}");
+    assert!(!says.contains("no guest runs"), "{says}");
+    // What went meanwhile was not tried, and is no way that is open.
+    for errno in [2, 3, 23, 24] {
+        let says = said("", vec![attempt("the disk d1", 1), attempt("the memory of guest g2", errno)]);
+        assert!(says.contains("refused all of 1 others (disks)"), "{errno}: {says}");
+        assert!(says.ends_with("no guest runs: the first guest's user was tried"), "{says}");
     }
 }
 
@@ -64,6 +85,7 @@ fn rooted() -> bool {
 fn prober(bench: &Bench, probe: impl Fn(&Prober<'_>) -> Judged) -> Judged {
     let ask = |ask: Ask| match ask {
         Ask::Probe(probe) => bench.net.probe(&probe),
+        Ask::Probes { probes } => Answer::Probes { answers: bench.net.prober().probes(&probes) },
         other => Answer::Failed { why: format!("{other:?} is no probe") },
     };
     probe(&Prober::new(&ask, "hosts"))

@@ -14,6 +14,7 @@ use jinyun_wire::{Answer, Ask};
 fn attack(bench: &Bench, name: &str, tag: &str) -> Judged {
     let ask = |ask: Ask| match ask {
         Ask::Probe(probe) => bench.net.probe(&probe),
+        Ask::Probes { probes } => Answer::Probes { answers: bench.net.prober().probes(&probes) },
         other => Answer::Failed { why: format!("{other:?} is no probe") },
     };
     let (_, attack) = ATTACKS.iter().find(|(n, _)| *n == name).unwrap();

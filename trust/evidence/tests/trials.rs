@@ -94,6 +94,13 @@ const MEDDLES: &[(&str, Meddle)] = &[
             sent.body["user"]["description"] = both.into();
         }
     }),
+    ("federated-sign-in", |sent| {
+        // The provider takes tokens that were made for somebody else.
+        let audiences = sent.body.pointer_mut("/identity_provider/jinyun:audiences");
+        if let Some(names) = audiences {
+            *names = json!(["jinyun-evidence", "elsewhere"]);
+        }
+    }),
     ("service-in-journal", |sent| {
         if is(sent, "GET", "/v1/entries?order") {
             sent.path.push_str("&action=identity:*");
@@ -118,7 +125,7 @@ const RULES: &[(&str, &[Rule])] = &[
 ];
 
 fn inside(running: &Running) -> Inside {
-    Inside::new(running.cloud.clone(), running.identity.clone(), "test")
+    Inside::new(running.cloud.clone(), running.identity.clone(), running.kms.clone(), "test")
 }
 
 /// Carries one trial out.
@@ -145,7 +152,8 @@ fn an_assessment_tries_people_and_leaves_none() {
     for round in 0..2 {
         let report = evidence.assess().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(report.troubles, Vec::<String>::new(), "round {round}");
-        let others = ["keypair-public", "login-notice", "duty-granter", "credential-inventory",
+        let others = ["keypair-public", "passkey-sign-in", "credential-records", "server-password", "unused-rights",
+            "credentials-stale", "federation-whole", "login-notice", "duty-granter", "credential-inventory",
             "export-repeats", "tenant-gone", "credentials-erased", "key-life", "sm-answers",
             "own-journal", "journal-replays", "journal-verifies", "duty-exclusive",
             "password-hashed"];

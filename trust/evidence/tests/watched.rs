@@ -251,6 +251,7 @@ fn a_cloud_is_watched_and_asked() {
         ("/v1/clauses/guide/7.2.5-B-a", "not_found"),
         ("/v1/violations?since=2999-01-01T00:00:00Z", "invalid: since "),
         ("/v1/assessments/latest?format=pdf", "invalid: format "),
+        ("/v1/assessments/latest?since=0", "invalid: since "),
     ] {
         let said = ask(asked).expect_err(asked);
         assert!(said.starts_with(why), "{asked}: {said}");
@@ -265,6 +266,19 @@ fn a_cloud_is_watched_and_asked() {
     assert_eq!((&full["sha256"], &full["entry"]), (&whole["sha256"], &whole["entry"]));
     assert!(full["journal"]["entries"].as_u64() > full["journal"]["from"].as_u64());
     assert_eq!(full["product"]["binary_sha256"].as_str().unwrap().len(), 64);
+    // Its period is more than the seconds that it took, and its times follow from the journal.
+    let at = |document: &Value, end: &str| document["period"][end].as_i64().unwrap();
+    assert!(at(&full, "from") <= whole["report"]["began"].as_i64().unwrap());
+    assert_eq!(at(&full, "to"), whole["report"]["ended"].as_i64().unwrap());
+    assert!(full["violations"].is_array() && full["gaps"].is_array());
+    let again = evidence.run(Command::new("evidence:assessment:create", on_duty(auditor), "req-again"))
+        .unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(again["period"]["from"], full["period"]["to"], "the next one begins where this one ended");
+    let newer = ask("/v1/assessments/latest?format=full").unwrap();
+    assert_eq!(newer["journal"]["from"], full["entry"].as_u64().unwrap() + 1);
+    let asked = format!("/v1/assessments/latest?format=full&since={}", at(&full, "from"));
+    let since = ask(&asked).unwrap();
+    assert_eq!((at(&since, "from"), &since["findings"]), (at(&full, "from"), &newer["findings"]));
     assert!(full["duties"].as_array().unwrap().iter().all(|duty| duty["state"] == "due"));
     let clause = ask("/v1/clauses/jrt0167/7.2.5-B-a").unwrap();
     assert_eq!(clause["clause"]["id"], "7.2.5-B-a");

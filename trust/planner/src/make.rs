@@ -18,6 +18,10 @@ struct Draft {
     facts: Facts,
     turn: Conclusion<Turn>,
     plan: SystemPlan,
+    /// All with which it writes the same data, whichever of the two says so.
+    shares: BTreeSet<usize>,
+    /// Those of them whose data will be elsewhere.
+    apart: Vec<usize>,
 }
 
 impl Draft {
@@ -136,19 +140,49 @@ fn draft(system: &System, institution: &Facts) -> Draft {
         migration: Migration { wave: None, place: None, group: None, why: Vec::new() },
         ask: Vec::new(),
     };
-    Draft { facts, turn, plan }
+    Draft { facts, turn, plan, shares: BTreeSet::new(), apart: Vec::new() }
 }
 
-/// Says of each system whether it is linked to others, and whether those will be elsewhere.
+/// With which others each system shares data. Two of which one names the other share.
+fn sharing(inventory: &Inventory) -> Vec<BTreeSet<usize>> {
+    let mut with = vec![BTreeSet::new(); inventory.systems.len()];
+    for (i, system) in inventory.systems.iter().enumerate() {
+        for j in system.shares.iter().flatten() {
+            with[i].insert(*j);
+            with[*j].insert(i);
+        }
+    }
+    with
+}
+
+/// Where a system of this model keeps its data: of a hybrid one the core is private.
+fn home(model: Model) -> Model {
+    if model == Model::Hybrid { Model::Private } else { model }
+}
+
+/// Says of each system with whom it shares data, whether it is linked to others, and whether those will
+/// be elsewhere.
 fn link(inventory: &Inventory, drafts: &mut [Draft]) {
     let models: Vec<Option<Model>> = drafts.iter().map(|draft| draft.plan.model.is).collect();
+    let sharing = sharing(inventory);
     for (i, (system, draft)) in inventory.systems.iter().zip(drafts).enumerate() {
-        let (Some(needs), Some(shares)) = (&system.depends_on, &system.shares) else { continue };
-        let shared_by = inventory.systems.iter().enumerate()
-            .filter(|(_, other)| other.shares.as_ref().is_some_and(|shares| shares.contains(&i)))
-            .map(|(j, _)| j);
-        let others: BTreeSet<usize> =
-            needs.iter().chain(shares).copied().chain(shared_by).collect();
+        let with = &sharing[i];
+        draft.shares.clone_from(with);
+        if let Some(mine) = models[i].filter(|mine| *mine != Model::Stay) {
+            let apart = |j: &usize| models[*j].map(|theirs| home(theirs) != home(mine));
+            draft.apart = with.iter().copied().filter(|j| apart(j) == Some(true)).collect();
+            if !draft.apart.is_empty() {
+                draft.facts.say("shared_apart", "yes");
+            } else if with.iter().all(|j| apart(j).is_some()) {
+                draft.facts.say("shared_apart", "no");
+            }
+        }
+        if system.shares.is_some() && !with.is_empty() {
+            let ids = with.iter().map(|j| inventory.systems[*j].id().to_string()).collect();
+            draft.facts.set("shares_data_with", ids);
+        }
+        let (Some(needs), Some(_)) = (&system.depends_on, &system.shares) else { continue };
+        let others: BTreeSet<usize> = needs.iter().chain(with).copied().collect();
         draft.facts.say("links", if others.is_empty() { "none" } else { "some" });
         let Some(mine) = models[i] else { continue };
         let apart = |j: &usize| models[*j].map(|theirs| theirs != mine || mine == Model::Hybrid);
@@ -240,7 +274,15 @@ fn migration(i: usize, inventory: &Inventory, drafts: &[Draft], placed: &[Placed
         why.push(Reason::new(format!("与{zh}作为一组同批迁移。"), format!("It moves as one with {en}."),
             &["GD-N8", "9.5-B-b"]));
     }
-    let linked = system.depends_on.iter().chain(&system.shares).flatten();
+    if !draft.apart.is_empty() {
+        let (zh, en) = names(&draft.apart, drafts);
+        why.push(Reason::new(
+            format!("与{zh}写同一份数据而将不在一处：先定唯一主存处，另一端经专线与接口读写。"),
+            format!("It writes the same data as {en}, which will be elsewhere: settle first where the data \
+                are kept; from the other place they are read and written over the dedicated line."),
+            &["GD-N8", "IAC-5.3-1", "9.2-B-a"]));
+    }
+    let linked = system.depends_on.iter().flatten().chain(&draft.shares);
     let behind: BTreeSet<usize> = linked.copied().filter(|j| drafts[*j].stays()).collect();
     if !behind.is_empty() {
         let behind: Vec<usize> = behind.into_iter().collect();
@@ -255,7 +297,7 @@ fn migration(i: usize, inventory: &Inventory, drafts: &[Draft], placed: &[Placed
 /// What needed the other systems' models: remarks, aspects, questions.
 fn finish(draft: &mut Draft) {
     let stays = draft.stays();
-    let Draft { facts, turn, plan } = draft;
+    let Draft { facts, turn, plan, .. } = draft;
     let facts: &Facts = facts;
     plan.needs = rules::ASPECTS.iter().map(|aspect| {
         let known = |field: &&&'static str| facts.get(field).is_some();
@@ -348,6 +390,25 @@ fn group(i: usize, joint: &Joint, drafts: &[Draft]) -> Group {
         why.push(Reason::new(format!("{zh}共享数据，分开迁移会两头读写，须同批。"),
             format!("{en} share data, which would be written at both ends: they move together."),
             &["GD-N8", "9.5-B-b", "9.5-B-c"]));
+    }
+    let apart = |i: &usize| drafts[*i].apart.iter().any(|j| joint.members.contains(j));
+    let apart: Vec<usize> = joint.members.iter().copied().filter(apart).collect();
+    if !apart.is_empty() {
+        let (zh, en) = names(&apart, drafts);
+        let models: BTreeSet<Model> = apart.iter().filter_map(|i| drafts[*i].plan.model.is).collect();
+        let labels = || models.iter().map(|model| model.label());
+        let [in_zh, in_en] = [
+            labels().map(|label| label.zh).collect::<Vec<_>>().join("、"),
+            labels().map(|label| label.en).collect::<Vec<_>>().join(", "),
+        ];
+        why.push(Reason::new(
+            format!("未决条件：{zh}写同一份数据，却分在不同的云（{in_zh}）。须先定唯一主存处，宜随要求\
+                更高的一侧；另一端经专线与接口读写，不得两头各写一份。此条未定，本组不迁。"),
+            format!("Open condition: {en} write the same data and would be in different clouds ({in_en}). \
+                Settle first where the data are kept, rather where more is asked for; from the other \
+                place they are read and written by an interface over the dedicated line, and no second \
+                copy is written. Until then this group does not move."),
+            &["GD-N8", "IAC-5.3-0", "IAC-5.3-1", "9.2-B-a"]));
     }
     let named = |i: &usize| joint.circle.contains(i) || joint.sharing.contains(i);
     if !joint.members.iter().all(named) {

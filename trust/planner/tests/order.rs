@@ -59,6 +59,40 @@ fn systems_that_share_data_move_as_one() {
     assert!(why(&plan.systems[0].migration).contains("moves as one with \"b\""));
 }
 
+/// The same data, kept in two clouds, is an open condition; either end may have said that it is the same.
+#[test]
+fn data_that_two_clouds_would_write_are_a_condition() {
+    let private: &[(&str, &str)] = &[("public_loss", "possible")];
+    for from in ["a", "b"] {
+        let named = |id: &str| if id == from { [("shares_data_with", "b")] } else { [("owner", "IT")] };
+        let back = |id: &str| if id == from { [("shares_data_with", "a")] } else { [("owner", "IT")] };
+        let plan = plan_of(vec![row("a", &named("a")), with("b", private, &back("b")),
+            row("c", &[("shares_data_with", "d")]), row("d", &[])]);
+        let model = |i: usize| plan.systems[i].model.is;
+        assert!(model(0).is_some() && model(0) != model(1) && model(2) == model(3), "{from}");
+        let said = |i: usize| plan.groups[i].why.iter().any(|why| why.en.starts_with("Open condition"));
+        assert_eq!((plan.groups.len(), said(0), said(1)), (2, true, false), "{from}");
+        assert!(plan.groups[0].why.last().unwrap().cites.contains(&"IAC-5.3-1"));
+        for (system, other) in plan.systems.iter().zip(["b", "a", "d", "c"]) {
+            let apart = ["a", "b"].contains(&system.id.as_str());
+            let text = why(&system.migration);
+            assert_eq!(text.contains("writes the same data as"), apart, "{from} {}: {text}", system.id);
+            let before = system.before.iter().any(|why| why.en.contains("where the shared data are kept"));
+            assert_eq!(before, apart, "{from} {}", system.id);
+            // Each names the other, whoever the inventory has it from.
+            let given = system.needs.iter().flat_map(|need| &need.given)
+                .find(|given| given.field == "shares_data_with");
+            let value = given.and_then(|given| given.value.clone());
+            assert_eq!(value, Some(vec![other.to_string()]), "{from} {}", system.id);
+        }
+    }
+    // Who stays keeps its data there.
+    let plan = plan_of(vec![row("a", &[]),
+        row("s", &[("regulator_bars", "yes"), ("shares_data_with", "a")])]);
+    let text = why(&plan.systems[0].migration);
+    assert!(text.contains("writes the same data as \"s\"") && text.contains("\"s\" stays"), "{text}");
+}
+
 #[test]
 fn a_circle_is_one_group_and_said_so() {
     let plan = plan_of(vec![row("a", &[("depends_on", "b")]), row("b", &[("depends_on", "c")]),

@@ -24,6 +24,7 @@ const SAID: &[(&str, &[&str])] = &[
     ("platform_fits", &["yes", "no"]),
     ("links", &["some", "none"]),
     ("crossing", &["yes", "no"]),
+    ("shared_apart", &["yes", "no"]),
 ];
 
 #[test]

@@ -8,6 +8,7 @@
 mod assessed;
 mod clauses;
 mod picture;
+mod times;
 
 use crate::Made;
 use crate::diff::Changed;
@@ -105,8 +106,10 @@ a{color:inherit;text-decoration:none}}
 pub fn page(made: &Made<'_>) -> String {
     let title = format!("金云合规评估报告 Jinyun assessment: {}", made.of.instance);
     let mut body = cover(made);
-    let chapters: [(&str, Both, String); 8] = [
+    let chapters: [(&str, Both, String); 9] = [
         ("picture", ("覆盖情况", "Coverage"), picture::all(made.of)),
+        ("times", ("不合规时间与无人查看的时段", "Time in violation, and when nobody looked"),
+            times::all(made)),
         ("changes", ("与上次相比", "Changes since the last pack"), changes(made)),
         ("clauses", ("条款", "Clauses"), clauses::all(made)),
         ("method", ("评估方式：访谈、核查、测试", "How each clause is assessed: interview, inspection, test"),

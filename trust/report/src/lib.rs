@@ -7,6 +7,9 @@
 //!                               -> statement who carries which clause, for each tenant
 //!                               -> pack      all of it with evidence and journal, signed
 //! ```
+//! A report is about a period: how clauses stand at its end, for how long which of them were in
+//! violation before, and when nobody looked. A picture of one day says nothing of the days before.
+//!
 //! Everything is made from the assessment alone and a time that is passed in: the same input gives
 //! the same bytes. Nothing here decides how a clause stands. No clock, no network; only the pack
 //! reads files.

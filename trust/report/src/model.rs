@@ -8,6 +8,7 @@
 
 mod flat;
 
+use jinyun_base::Time;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -135,6 +136,13 @@ pub struct Period {
     pub to: i64,
 }
 
+impl Period {
+    /// How long it is, seconds.
+    pub fn seconds(&self) -> i64 {
+        self.to.saturating_sub(self.from).max(0) / Time::SECOND
+    }
+}
+
 /// A standard.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standard {
@@ -203,6 +211,8 @@ pub struct Clause {
     pub note: String,
     /// Clauses about the same subject.
     pub see: Vec<String>,
+    /// Since when its state is so, microseconds.
+    pub since: Option<i64>,
 }
 
 /// How a check came out before.
@@ -239,6 +249,8 @@ pub struct Finding {
     pub says_nothing_about: String,
     /// Entries of the journal.
     pub entries: Vec<u64>,
+    /// Since when it comes out so, microseconds.
+    pub since: Option<i64>,
     /// How it came out before, oldest first.
     pub history: Vec<Before>,
 }
@@ -256,6 +268,9 @@ pub struct Record {
     /// By whom.
     #[serde(deserialize_with = "words")]
     pub by: String,
+    /// What is wrong with the file: such a record does not count. Empty if nothing is known.
+    #[serde(deserialize_with = "words")]
+    pub damage: String,
 }
 
 /// Something that people do, again and again or once.
@@ -354,6 +369,14 @@ pub struct Opinion {
     pub by: String,
     /// When, microseconds.
     pub at: Option<i64>,
+    /// What was looked at.
+    pub sample: Vec<String>,
+    /// What the probes had to carry from then on.
+    #[serde(deserialize_with = "words")]
+    pub nonce: String,
+    /// The digest of the report that it is about.
+    #[serde(deserialize_with = "words")]
+    pub report: String,
 }
 
 /// A tenant, for its statement.
@@ -366,6 +389,44 @@ pub struct Tenant {
     pub name: String,
     /// How its half of clauses stands; of others what the clause says counts.
     pub states: BTreeMap<String, State>,
+}
+
+/// For how long a clause was in violation in the period.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Violation {
+    /// The standard's id; none for a clause of a catalogue that is no more.
+    pub standard: Option<String>,
+    /// The clause.
+    pub clause: String,
+    /// Whose half.
+    pub half: Half,
+    /// When, the newest times.
+    pub times: Vec<Period>,
+    /// How many times there were.
+    pub count: u64,
+    /// How long in all, seconds.
+    pub seconds: i64,
+    /// It is so at the end of the period.
+    pub lasts: bool,
+}
+
+/// What the platform refuses whatever anybody's role is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Guardrail {
+    /// Its name.
+    pub name: String,
+    /// The clauses that it serves.
+    pub clauses: Vec<String>,
+    /// The least profile of a project in which it holds.
+    pub profile: String,
+    /// It holds in every project, and nobody is excused from it.
+    pub always: bool,
+    /// What it refuses.
+    pub refuses: String,
+    /// What to do instead.
+    pub instead: String,
 }
 
 /// A whole assessment.
@@ -382,6 +443,12 @@ pub struct Assessment {
     pub standards: Vec<Standard>,
     /// What checks found.
     pub findings: Vec<Finding>,
+    /// For how long which clauses were in violation in the period; none if the assessment does not tell.
+    pub violations: Option<Vec<Violation>>,
+    /// When in the period nobody looked.
+    pub gaps: Vec<Period>,
+    /// Guardrails.
+    pub guardrails: Vec<Guardrail>,
     /// What people owe.
     pub duties: Vec<Duty>,
     /// The journal.
@@ -417,10 +484,18 @@ impl Assessment {
     pub fn read(value: &Value) -> Result<Assessment, String> {
         let body = value.get("assessment").unwrap_or(value);
         let report = body.get("report").unwrap_or(body);
-        let whole = match report.pointer("/standards/0/clauses") {
+        let mut whole = match report.pointer("/standards/0/clauses") {
             Some(_) => report.clone(),
             None => flat::sorted(report).ok_or("it has no standard with clauses")?,
         };
+        if let Some(members) = whole.as_object_mut().filter(|_| body.get("report").is_some()) {
+            // A report by itself is of one moment; what is said of the time before stands beside it.
+            for name in ["period", "violations", "gaps"] {
+                if let Some(beside) = body.get(name).filter(|beside| !beside.is_null()) {
+                    members.insert(name.into(), beside.clone());
+                }
+            }
+        }
         let mut read: Assessment = serde_json::from_value(whole).map_err(|e| e.to_string())?;
         let nameless = |s: &Standard| s.id.is_empty() || s.clauses.iter().any(|c| c.id.is_empty());
         if read.standards.iter().any(nameless) {
@@ -464,6 +539,21 @@ impl Assessment {
         }
     }
 
+    /// The guardrails that name a clause.
+    pub fn guardrails_of<'a>(&'a self, clause: &'a Clause) -> impl Iterator<Item = &'a Guardrail> {
+        self.guardrails.iter().filter(move |rail| rail.clauses.contains(&clause.id))
+    }
+
+    /// For how long halves of a clause were in violation.
+    pub fn violations_of<'a>(&'a self, clause: &'a Clause) -> impl Iterator<Item = &'a Violation> {
+        self.violations.iter().flatten().filter(move |v| v.clause == clause.id)
+    }
+
+    /// How much of the period nobody looked, seconds.
+    pub fn unseen(&self) -> i64 {
+        self.gaps.iter().fold(0, |sum: i64, gap| sum.saturating_add(gap.seconds()))
+    }
+
     /// The duties that a clause asks for.
     pub fn duties_of<'a>(&'a self, clause: &'a Clause) -> impl Iterator<Item = &'a Duty> {
         self.duties.iter().filter(move |d| d.clause == clause.id)
@@ -497,6 +587,18 @@ mod tests {
         let clause = read.clauses().next().unwrap().1;
         assert_eq!((clause.state, clause.tenant_state), (State::Other, Some(State::Due)));
         assert_eq!(read.duties_of(clause).next().unwrap().every, "30");
+        assert_eq!((read.violations, read.gaps.len()), (None, 0), "what is not told is not nothing");
+        let mut beside = old.clone();
+        beside["assessment"]["period"] = json!({ "from": 0, "to": 9_000_000 });
+        beside["assessment"]["gaps"] = json!([{ "from": 1_000_000, "to": 3_500_000 }]);
+        beside["assessment"]["violations"] =
+            json!([{ "standard": "jrt0167", "clause": "7.1-E-a", "half": "tenant", "seconds": 7,
+                "count": 1, "times": [{ "from": 1, "to": 7_000_001 }], "lasts": true }]);
+        let read = Assessment::read(&beside).unwrap();
+        assert_eq!((read.period.seconds(), read.unseen()), (9, 2));
+        let clause = read.clauses().next().unwrap().1;
+        let told: Vec<_> = read.violations_of(clause).map(|v| (v.half, v.seconds, v.lasts)).collect();
+        assert_eq!(told, [(Half::Tenant, 7, true)]);
         for bad in [json!({}), json!({ "standards": [{ "id": "", "clauses": [] }] }),
             json!({ "standards": [{ "id": "a", "clauses": [{}] }] }), json!({ "standards": 1 }),
             json!({ "clauses": 1 })] {

@@ -3,8 +3,8 @@
 //! The format and its reader are the verifier's (`jinyun_verify::pack`, `docs/pack-format.md`).
 //! Files are read twice: to name them in the manifest, which stands first, and to copy them; one
 //! that changed in between is refused. Memory holds the reports and one piece, so the journal and
-//! the records can be as large as a header can say. A record whose file is not at hand is named as
-//! absent; one whose file has another digest than its record is refused.
+//! the records can be as large as a header can say. A record whose file is not at hand, or is known to
+//! be damaged, is named as absent; one whose file has another digest than its record is refused.
 
 use crate::Made;
 use crate::oscal::{self, Attachment};
@@ -244,7 +244,9 @@ pub fn contents(made: &Made<'_>, assessment: &Value, export: Body, keys: &[Key],
         if items.iter().any(|i| i.path == path) || absent.iter().any(|a| a.sha256 == digest) {
             continue;
         }
-        match records.filter(|_| named).map(|d| d.join(digest)).filter(|p| p.is_file()) {
+        // What is known to be damaged counts for nothing, and keeps no pack from being made.
+        let whole = named && record.damage.is_empty();
+        match records.filter(|_| whole).map(|d| d.join(digest)).filter(|p| p.is_file()) {
             None => absent.push(Absent { name: record.name.clone(), sha256: digest.into() }),
             Some(file) => {
                 let body = Body::File(file);

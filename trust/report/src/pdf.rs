@@ -6,8 +6,9 @@
 mod write;
 
 use crate::Made;
-use crate::model::{Assessment, Standard, State};
-use crate::words::{self, Both, STATES, age, line, minute};
+use crate::model::{Assessment, Period, Standard, State, Violation};
+use crate::words::{self, Both, STATES, age, length, line, minute};
+use std::cmp::Reverse;
 use write::{PAGE, Page, width, wrap};
 
 const MARGIN: i64 = 5000;
@@ -157,6 +158,7 @@ pub fn pdf(made: &Made<'_>) -> Vec<u8> {
     paper.turn();
     paper.heading(14, "覆盖情况 Coverage");
     made.of.standards.iter().for_each(|s| picture(&mut paper, s));
+    times(&mut paper, made.of);
     changes(&mut paper, made);
     clauses(&mut paper, made);
     findings(&mut paper, made);
@@ -235,6 +237,41 @@ fn picture(paper: &mut Paper, standard: &Standard) {
     paper.table(&[40, 20], &[("状态", "State"), ("条款数", "Clauses")], rows);
 }
 
+fn span(period: &Period) -> String {
+    let (from, to) = (minute(Some(period.from)), minute(Some(period.to)));
+    format!("{from} - {to} ({})", length(period.seconds()))
+}
+
+/// For how long which clauses were in violation, and when nobody looked.
+fn times(paper: &mut Paper, of: &Assessment) {
+    paper.heading(14, "不合规时间与无人查看的时段 Time in violation, and when nobody looked");
+    paper.text(0, 9, false, words::COUNTED.0);
+    paper.text(0, 9, false, words::COUNTED.1);
+    paper.y -= 400;
+    let Some(all) = &of.violations else {
+        paper.text(0, 9, false, "本次评估未给出。 The assessment does not tell.");
+        return;
+    };
+    let mut all: Vec<&Violation> = all.iter().collect();
+    all.sort_by_key(|v| (!v.lasts, Reverse(v.seconds)));
+    let rows = all.into_iter().map(|v| {
+        let newest = match (v.lasts, v.times.last()) {
+            (true, _) => "期末仍不符合 still so at the end".to_string(),
+            (false, Some(time)) => format!("至 until {}", minute(Some(time.to))),
+            (false, None) => "-".into(),
+        };
+        vec![cell(&v.clause), cell(both(words::half(v.half))), cell(length(v.seconds)),
+            cell(v.count.to_string()), cell(newest)]
+    }).collect();
+    let heads = [("条款", "Clause"), ("哪一方", "Whose half"), ("累计", "In all"), ("次数", "Times"),
+        ("最近", "Newest")];
+    paper.table(&[18, 22, 18, 12, 30], &heads, rows);
+    paper.text(0, 9, true, &format!("无人查看的时段 When nobody looked: {}", length(of.unseen())));
+    for gap in &of.gaps {
+        paper.text(800, 9, false, &span(gap));
+    }
+}
+
 fn changes(paper: &mut Paper, made: &Made<'_>) {
     let Some(diff) = made.diff else { return };
     paper.heading(14, "与上次相比 Changes since the last pack");
@@ -259,6 +296,10 @@ fn clauses(paper: &mut Paper, made: &Made<'_>) {
             }
             if let Some(tenant) = c.tenant_state {
                 title.push_str(&format!("\n租户部分 tenant's half: {}", both(words::state(tenant))));
+            }
+            let rails: Vec<&str> = made.of.guardrails_of(c).map(|rail| rail.name.as_str()).collect();
+            if !rails.is_empty() {
+                title.push_str(&format!("\n护栏 guardrails: {}", rails.join(", ")));
             }
             let whose = format!("{}\n{}", both(words::side(c.duty)), c.level);
             vec![cell(&c.id), cell(whose), cell(title), state(c.state)]

@@ -167,6 +167,27 @@ pub fn age(now: i64, at: i64) -> String {
     }
 }
 
+/// A length of time in its two largest units.
+pub fn length(seconds: i64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match seconds {
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3600 => format!("{minutes} min {} s", seconds % 60),
+        3600..86_400 => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// What the times of a report count and what they do not.
+pub const COUNTED: Both = (
+    "不合规时间从日志中状态变为不符合或逾期时起，到变回时止。未实现的条款从未符合过，不计入时间，但按不符合计数。\
+     未能证实与证据过期既不计为符合也不计为不合规；无人查看的时段单独列出，其间的状态无人能说。",
+    "Time in violation goes from the entry of the journal by which a clause has failed or is overdue to \
+     the one by which it no longer is. What is not built never was as it should be: it has no time and \
+     counts as failed. What was not proved or is out of date counts as neither; the times in which nobody \
+     looked stand by themselves, and nobody can say how it stood then.",
+);
+
 /// The chapter that a clause's id names: `7` of `7.2.5-B-a`, `TC-RM` of `TC-RM-1`.
 pub fn chapter(id: &str) -> String {
     let mut words = id.split('-');
@@ -257,5 +278,8 @@ mod tests {
         let said = [0, 119, 120, 7200, 172_800].map(|s| age(s * 1_000_000, 0));
         assert_eq!(said, ["0 s", "119 s", "2 min", "2 h", "2 d"]);
         assert_eq!(age(0, 1), "0 s");
+        let said = [-1, 59, 60, 3599, 3600, 86_399, 86_400, 13_000_000].map(length);
+        assert_eq!(said, ["0 s", "59 s", "1 min 0 s", "59 min 59 s", "1 h 0 min", "23 h 59 min", "1 d 0 h",
+            "150 d 11 h"]);
     }
 }

@@ -104,6 +104,14 @@ fn a_whole_pack_verifies_and_is_the_same_each_time() {
     std::fs::write(records.join(foo), "fox").unwrap();
     let body = Body::File(journal.clone());
     assert!(contents(&made, &json("assessment.json"), body, &[], Some(records.as_path())).is_err());
+    // Unless it is known: then it is named as absent, like one whose file is not there.
+    let mut known = whole.clone();
+    let all = known.duties.iter_mut().flat_map(|duty| &mut duty.records);
+    all.filter(|record| record.sha256 == foo).for_each(|record| record.damage = "altered".into());
+    let (made, body) = (Made { of: &known, ..made }, Body::File(journal.clone()));
+    let (items, absent) =
+        contents(&made, &json("assessment.json"), body, &[], Some(records.as_path())).unwrap();
+    assert!(absent.iter().any(|one| one.sha256 == foo) && !items.iter().any(|i| i.path.ends_with(foo)));
     // A journal that a kept checkpoint contradicts.
     let longer = check(&mut &bytes[..], Some(&trusted[..]), &notes(&kms, 41)).unwrap();
     assert!(!longer.ok && longer.problems.is_empty() && !longer.journal.unwrap().ok);

@@ -71,9 +71,18 @@ fn the_page_holds_everything_and_nothing_gets_out() {
     for word in ["&lt;script&gt;alert(1)&lt;/script&gt;", "&lt;b&gt;are protected&lt;/b&gt; &amp; &quot;kept&quot;",
         "812, 813, 815", "what a host did between two looks", "2026-10-01 00:00 UTC", "sha256: 3 entries",
         "机房证书 2026.pdf", "one host runs an old kernel", "Seen on site", "one host did not answer",
-        "9f86d081884c7d65", "not answered", ">41<", ">8<"] {
+        "9f86d081884c7d65", "not answered", ">41<", ">8<", "port_security", "So since"] {
         assert!(page.contains(word), "{word}");
     }
+    // The time in violation, what lasts first; of what is many, how many more; when nobody looked.
+    let times = page.split("id=\"times\"").nth(1).unwrap().split("</section>").next().unwrap();
+    for word in ["1 d 1 h", "137 ", "still so at the end", "30 d 0 h", "OWN-1", "1 min 0 s", "2 h 15 min",
+        "2 h 5 min", "never was as it should be"] {
+        assert!(times.contains(word), "{word}");
+    }
+    assert!(times.find("7.2.3-E-b") < times.find("7.2.5-B-a"));
+    assert!(times.find("7.2.5-B-a") < times.find("OWN-1"));
+    assert!(page.contains("since</span> 2026-09-30 00:00 UTC"), "since when a clause is red");
     // Late duties stand first.
     let duties = page.split("id=\"duties\"").nth(1).unwrap();
     assert!(duties.find("6.1-E-f") < duties.find("11.4.4-E-a"));
@@ -88,7 +97,23 @@ fn todays_report_is_a_page_too() {
     let page = html::page(&made);
     check(&page);
     assert!(page.contains("JR/T 0167-2020") && page.contains("duty without a date"));
+    // What an old report does not tell is not nothing.
+    assert!(page.contains("The assessment does not tell.") && !page.contains("When nobody looked</span></h3>"));
     assert!(pdf::pdf(&made).starts_with(b"%PDF-1.7\n"));
+}
+
+#[test]
+fn what_people_wrote_is_shown_whole() {
+    let mut whole = assessment("assessment.json");
+    whole.assessor[0].sample = vec!["record <1>".into(), "entry 812".into()];
+    (whole.assessor[0].nonce, whole.assessor[0].report) = ("visit-1".into(), "6f0c".into());
+    let record = whole.duties.iter_mut().find_map(|duty| duty.records.first_mut()).unwrap();
+    record.damage = "altered".into();
+    let page = html::page(&Made { of: &whole, at: MADE, diff: None, checkpoints: &[] });
+    check(&page);
+    for word in ["record &lt;1&gt;, entry 812", "visit-1", "6f0c", "damaged, does not count</span>: altered"] {
+        assert!(page.contains(word), "{word}");
+    }
 }
 
 #[test]
@@ -140,6 +165,9 @@ fn the_pdf_has_every_clause_and_goes_over_pages() {
         assert!(text.contains(&format!("({}) Tj", clause.id)), "{}", clause.id);
     }
     assert!(text.matches("endless").count() >= 2000);
+    for word in ["(7.2.5-B-a) Tj", "1 d 1 h", "OWN-1"] {
+        assert!(text.contains(word), "{word}");
+    }
     let pages = text.matches("/Type /Page ").count();
     assert!(pages > 10 && text.contains(&format!("/Count {pages} ")));
 }

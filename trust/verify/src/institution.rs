@@ -6,7 +6,8 @@
 //! between the first and the last follows from the institution's own numbers and hashes. That
 //! nothing came after the last is shown by a later export only.
 
-use crate::{Light, Problem, Report, Signer, algorithm, by_platform, note_line, read_note, wrong};
+use crate::lines::Lines;
+use crate::{Light, Problem, Report, Span, may_compare, note_line, read_note, wrong};
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::{PART_MAGIC, Part, graft};
 use jinyun_journal::merkle::{Hash, HashKind, Tree};
@@ -43,6 +44,13 @@ fn walk(export: &[u8], keys: &[Key], kept: &[String], report: &mut Report)
     let mut lines = body[..cut - 1].split(|b| *b == b'\n').skip(1).peekable();
     let part = lines.next().and_then(|line| std::str::from_utf8(line).ok()).and_then(header)
         .ok_or_else(|| wrong("header", "the second line does not name an institution's entries"))?;
+    report.span = Some(Span {
+        instance: part.instance.clone(),
+        institution: Some(part.institution.clone()),
+        from: part.from,
+        to: part.to,
+        size: part.size,
+    });
     let mut walk = Walk::new(&part, waiting(&part, keys, kept, report));
     walk.compare(report);
     while let Some(line) = lines.next_if(|line| !line.starts_with(b"note ")) {
@@ -191,8 +199,12 @@ impl<'a> Walk<'a> {
             self.waiting.drain(..).partition(|checkpoint| checkpoint.size == size);
         self.waiting = later;
         for (tree, kind) in self.trees.iter().zip(HashKind::BOTH) {
-            let other = |c: &&Checkpoint| c.kind == kind && c.root != tree.root();
-            for checkpoint in now.iter().filter(other) {
+            for checkpoint in now.iter().filter(|c| c.kind == kind) {
+                report.kept.compared += 1;
+                if checkpoint.root == tree.root() {
+                    report.kept.agree += 1;
+                    continue;
+                }
                 report.problem(None, "root", format!(
                     "the {} root of the first {} entries is not that of the checkpoint kept outside: \
                      something before was changed", kind.name(), checkpoint.size
@@ -232,11 +244,10 @@ fn waiting(part: &Part, keys: &[Key], kept: &[String], report: &mut Report) -> V
             report.problem(None, "checkpoint", "a kept checkpoint cannot be read");
             continue;
         };
-        if checkpoint.instance != part.instance || checkpoint.epoch != part.epoch {
-            report.problem(None, "checkpoint", "a kept checkpoint is of another instance or epoch");
-        } else if note.signers(keys).0.is_empty() {
-            report.problem(None, "signature", "a kept checkpoint is signed by no known key");
-        } else if checkpoint.size > part.size {
+        if !may_compare(&note, &checkpoint, (part.instance.as_str(), part.epoch), keys, report) {
+            continue;
+        }
+        if checkpoint.size > part.size {
             report.problem(Some(part.size), "checkpoint", format!(
                 "a checkpoint kept outside has {} entries, the export ends at {}: entries were \
                  removed (or a later export is needed)", checkpoint.size, part.size
@@ -268,32 +279,12 @@ fn signed(part: &Part, trees: &[Tree; 2], notes: &[String], keys: &[Key], report
             ));
             continue;
         }
-        let (good, bad) = note.signers(keys);
-        for name in bad {
-            report.problem(None, "signature", format!(
-                "the signature of {name} on the {} checkpoint is forged", kind.name()
-            ));
-        }
-        if !by_platform(&good, &checkpoint) {
-            report.problem(None, "signature", format!(
-                "the {} checkpoint is not signed by the instance's own key", kind.name()
-            ));
-        }
+        report.lines(&Lines::of(&note, keys), &checkpoint, keys);
         if tree.root() != checkpoint.root {
             report.problem(None, "root", format!(
                 "the {} root of the file is not that of its checkpoint: an entry or what stands for \
                  the others was changed", kind.name()
             ));
         }
-        report.signers.extend(good.into_iter().map(|key| {
-            Signer { algorithm: algorithm(key), name: key.name.clone(), notes: 1 }
-        }));
     }
-    report.signers.sort_by(|a, b| (&a.name, a.algorithm).cmp(&(&b.name, b.algorithm)));
-    // One who signed both notes is named once.
-    report.signers.dedup_by(|next, first| {
-        let same = next.name == first.name && next.algorithm == first.algorithm;
-        first.notes += usize::from(same);
-        same
-    });
 }

@@ -9,15 +9,18 @@
 //! an artefact of its own for an assessor's laptop.
 
 mod institution;
+mod lines;
 pub mod pack;
 mod stamps;
 
+pub use lines::Unchecked;
 pub use stamps::{Roots, Timestamp};
 
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::{MAGIC, Period};
 use jinyun_journal::merkle::{Hash, HashKind, Tree};
 use jinyun_journal::note::{Checkpoint, Key, Note, PublicKey};
+use lines::Lines;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use std::borrow::Cow;
@@ -46,17 +49,51 @@ pub struct Signer {
     pub notes: usize,
 }
 
+/// Which entries a file says that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// Name of the instance.
+    pub instance: String,
+    /// Whose entries, by whose own numbers; the whole journal's if none.
+    pub institution: Option<String>,
+    /// The first.
+    pub from: u64,
+    /// Behind the last.
+    pub to: u64,
+    /// How many entries of the whole journal the newest checkpoint covers.
+    pub size: u64,
+}
+
+/// Checkpoints that the verifier kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// So many were given.
+    pub given: usize,
+    /// So many of them were compared with a root that was made from the file.
+    pub compared: usize,
+    /// So many of those have that root.
+    pub agree: usize,
+}
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Nothing is wrong.
     pub ok: bool,
+    /// What the file says that it has; none if that cannot be read.
+    pub span: Option<Span>,
     /// How many entries were read.
     pub entries: u64,
     /// What is wrong.
     pub problems: Vec<Problem>,
-    /// Whose signatures hold.
+    /// Whose signatures under checkpoints of the file hold.
     pub signers: Vec<Signer>,
+    /// Whose lines there could not be checked, for want of a key.
+    pub unchecked: Vec<Unchecked>,
+    /// What became of checkpoints that were kept outside.
+    pub kept: Compared,
+    /// What could not be compared without being wrong, a sentence each.
+    pub remarks: Vec<String>,
     /// Which checkpoints were there when, by whose word; those that could not be checked too.
     pub timestamps: Vec<Timestamp>,
 }
@@ -120,6 +157,9 @@ pub fn verify_with(export: &[u8], keys: &[Key], kept: &[String], roots: &Roots) 
     for text in kept {
         stamps::judge(text, true, roots, &mut report);
     }
+    report.kept.given = kept.len();
+    report.signers.sort_by(|a, b| (&a.name, a.algorithm).cmp(&(&b.name, b.algorithm)));
+    report.unchecked.sort_by(|a, b| a.name.cmp(&b.name));
     report.ok = report.problems.is_empty();
     report
 }
@@ -135,6 +175,9 @@ fn period(export: &[u8], keys: &[Key], kept: &[String]) -> Report {
         }
     };
     report.entries = parts.entries.len() as u64;
+    let Period { instance, from, to, .. } = &parts.period;
+    let (instance, size) = (instance.clone(), *to);
+    report.span = Some(Span { instance, institution: None, from: *from, to: *to, size });
     let leaves = hash_all(&parts.entries);
     numbers_and_chains(&parts, &leaves, &mut report);
     let checkpoints = signed(&parts, keys, &mut report);
@@ -292,10 +335,9 @@ fn chain(light: &Light<'_>, number: u64, last: &HashMap<String, (u64, u64, &Leaf
     }
 }
 
-/// The checkpoints of the export whose signatures hold.
+/// The checkpoints of the export; what is wrong with their signatures is told.
 fn signed(parts: &Parts<'_>, keys: &[Key], report: &mut Report) -> Vec<Checkpoint> {
     let mut found = Vec::new();
-    let mut counts: HashMap<(&'static str, String), usize> = HashMap::new();
     for text in &parts.notes {
         let Some((note, checkpoint)) = read_note(text) else {
             report.problem(None, "checkpoint", "a checkpoint cannot be read: it was changed");
@@ -310,22 +352,7 @@ fn signed(parts: &Parts<'_>, keys: &[Key], report: &mut Report) -> Vec<Checkpoin
             report.problem(None, "checkpoint", "a checkpoint lies outside of the period");
             continue;
         }
-        let (good, bad) = note.signers(keys);
-        for name in bad {
-            report.problem(None, "signature", format!(
-                "the signature of {name} on the checkpoint of {} entries is forged",
-                checkpoint.size
-            ));
-        }
-        if !by_platform(&good, &checkpoint) {
-            report.problem(None, "signature", format!(
-                "the {} checkpoint of {} entries is not signed by the instance's own key",
-                checkpoint.kind.name(), checkpoint.size
-            ));
-        }
-        for key in good {
-            *counts.entry((algorithm(key), key.name.clone())).or_default() += 1;
-        }
+        report.lines(&Lines::of(&note, keys), &checkpoint, keys);
         found.push(checkpoint);
     }
     for kind in HashKind::BOTH {
@@ -335,10 +362,6 @@ fn signed(parts: &Parts<'_>, keys: &[Key], report: &mut Report) -> Vec<Checkpoin
             ));
         }
     }
-    let mut signers: Vec<Signer> = counts.into_iter()
-        .map(|((algorithm, name), notes)| Signer { algorithm, name, notes }).collect();
-    signers.sort_by(|a, b| (&a.name, a.algorithm).cmp(&(&b.name, b.algorithm)));
-    report.signers = signers;
     found
 }
 
@@ -349,14 +372,12 @@ fn algorithm(key: &Key) -> &'static str {
     }
 }
 
-/// The platform signs the SHA-256 note with Ed25519 and the SM3 note with SM2, by the key that has
-/// the instance's name.
-fn by_platform(good: &[&Key], checkpoint: &Checkpoint) -> bool {
-    let algorithm_of_tree = match checkpoint.kind {
+/// The algorithm of the key that has the instance's name, by which the platform signs a tree's notes.
+fn own(kind: HashKind) -> &'static str {
+    match kind {
         HashKind::Sha256 => "ed25519",
         HashKind::Sm3 => "sm2",
-    };
-    good.iter().any(|k| k.name == checkpoint.instance && algorithm(k) == algorithm_of_tree)
+    }
 }
 
 fn read_note(text: &str) -> Option<(Note, Checkpoint)> {
@@ -375,20 +396,43 @@ fn kept_ones(parts: &Parts<'_>, keys: &[Key], kept: &[String], report: &mut Repo
             continue;
         };
         let p = &parts.period;
-        if checkpoint.instance != p.instance || checkpoint.epoch != p.epoch {
-            report.problem(None, "checkpoint", "a kept checkpoint is of another instance or epoch");
-        } else if note.signers(keys).0.is_empty() {
-            report.problem(None, "signature", "a kept checkpoint is signed by no known key");
-        } else if checkpoint.size > p.to {
+        if !may_compare(&note, &checkpoint, (p.instance.as_str(), p.epoch), keys, report) {
+            continue;
+        }
+        if checkpoint.size > p.to {
             report.problem(Some(p.to), "checkpoint", format!(
                 "a checkpoint kept outside has {} entries, the export ends at {}: entries from {} \
                  on were removed (or a later export is needed)", checkpoint.size, p.to, p.to
             ));
-        } else if checkpoint.size >= p.from {
+        } else if checkpoint.size < p.from {
+            report.remarks.push(format!(
+                "the {} checkpoint of {} entries that was kept outside was not compared: the export \
+                 begins behind it, at entry {}", checkpoint.kind.name(), checkpoint.size, p.from
+            ));
+        } else {
             found.push(checkpoint);
         }
     }
     found
+}
+
+/// Whether a checkpoint that was kept outside is of this journal and signed by somebody whose key is at
+/// hand; what is wrong with it is told.
+fn may_compare(note: &Note, checkpoint: &Checkpoint, of: (&str, u64), keys: &[Key], report: &mut Report)
+    -> bool {
+    if (checkpoint.instance.as_str(), checkpoint.epoch) != of {
+        report.problem(None, "checkpoint", "a kept checkpoint is of another instance or epoch");
+        return false;
+    }
+    let lines = Lines::of(note, keys);
+    let which = format!("the kept {} checkpoint of {} entries", checkpoint.kind.name(), checkpoint.size);
+    for bad in &lines.bad {
+        report.problem(None, "signature", format!("{bad}, on {which}"));
+    }
+    if lines.good.is_empty() {
+        report.problem(None, "signature", format!("{which} is signed by no key that is at hand"));
+    }
+    !lines.good.is_empty()
 }
 
 /// Recomputes the trees and compares every root.
@@ -404,7 +448,12 @@ fn roots(parts: &Parts<'_>, leaves: &[Leaf], inside: &[Checkpoint], kept: &[Chec
         let mut good_until = parts.period.from;
         let mut compare = |tree: &Tree| {
             for (checkpoint, outside) in waiting.iter().filter(|(c, _)| c.size == tree.size()) {
-                if tree.root() == checkpoint.root {
+                let same = tree.root() == checkpoint.root;
+                if *outside {
+                    report.kept.compared += 1;
+                    report.kept.agree += usize::from(same);
+                }
+                if same {
                     good_until = tree.size();
                     continue;
                 }

@@ -2,7 +2,7 @@
 
 use jinyun_journal::note::Key;
 use jinyun_verify::pack::{self, Verdict};
-use jinyun_verify::{Report, Roots, Signer};
+use jinyun_verify::{Compared, Report, Roots, Signer, Span, Unchecked};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -15,6 +15,9 @@ const USAGE: &str = "usage: jinyun-verify --keys FILE [--checkpoint FILE]... [--
 /// A pack is whole, and nothing but itself says whose it is.
 const UNTRUSTED: u8 = 3;
 
+/// How an archive begins that is a pack: the name of its first file.
+const PACK: &[u8] = b"manifest.json\0";
+
 struct Asked {
     pack: bool,
     keys: Option<String>,
@@ -24,24 +27,36 @@ struct Asked {
     file: String,
 }
 
-fn ask() -> Option<Asked> {
+/// The words of the command; what is wrong with them, in a sentence.
+fn ask() -> Result<Asked, String> {
     let mut words = std::env::args().skip(1).peekable();
     let pack = words.next_if(|word| word == "pack").is_some();
     let (mut keys, mut kept, mut roots) = (None, Vec::new(), Vec::new());
     let (mut json, mut file) = (false, None);
     while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or_else(|| format!("{word} needs a file behind it"));
         match word.as_str() {
-            "--keys" => keys = Some(words.next()?),
-            "--checkpoint" | "--kept" => kept.push(words.next()?),
-            "--tsa-root" => roots.push(words.next()?),
+            "--keys" => keys = Some(value()?),
+            "--checkpoint" | "--kept" => kept.push(value()?),
+            "--tsa-root" => roots.push(value()?),
             "--json" => json = true,
-            _ if word.starts_with('-') || file.is_some() => return None,
+            _ if word.starts_with('-') => return Err(format!("{} is not known", word.escape_debug())),
+            _ if file.is_some() => return Err("one file is verified at a time".into()),
             _ => file = Some(word),
         }
     }
+    let file = file.ok_or("the file to be verified is missing")?;
     // An export alone proves nothing without keys; of a pack it can at least be said that it is whole.
-    let asked = Asked { pack, keys, kept, roots, json, file: file? };
-    (asked.pack || asked.keys.is_some()).then_some(asked)
+    if !pack && keys.is_none() {
+        return Err("an export is verified by keys that were handed over: give --keys".into());
+    }
+    Ok(Asked { pack, keys, kept, roots, json, file })
+}
+
+/// The keys of a file. One that holds none is taken for a mistake, not for an answer.
+fn keys(path: &str) -> Result<Vec<Key>, String> {
+    let keys = Key::read_all(&text(path)?).map_err(|why| format!("{path}: {why}"))?;
+    if keys.is_empty() { Err(format!("{path}: holds no key")) } else { Ok(keys) }
 }
 
 fn text(path: &str) -> Result<String, String> {
@@ -49,16 +64,33 @@ fn text(path: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| format!("{path}: not UTF-8 text"))
 }
 
-fn signed(signers: &[Signer], what: &str) -> String {
-    signers.iter().map(|s| format!("  signed by {} ({}){what}\n", s.name, s.algorithm)).collect()
+/// Whose signatures hold, and whose lines nobody could check.
+fn lines(signers: &[Signer], unchecked: &[Unchecked], how: &str, lead: &str, what: &str) -> String {
+    let signed = signers.iter().map(|s| {
+        let count = if what.is_empty() { String::new() } else { format!(", {} {what}", s.notes) };
+        format!("  {lead}{how} {} ({}){count}\n", s.name.escape_debug(), s.algorithm)
+    });
+    let unknown = unchecked.iter().map(|one| {
+        let count = if what.is_empty() { String::new() } else { format!(", {} {what}", one.notes) };
+        format!("  {lead}not checked, for want of a key: the line of {}{count}\n", one.name.escape_debug())
+    });
+    signed.chain(unknown).collect()
 }
 
-fn compared(kept: usize) -> String {
-    match kept {
-        0 => "  no checkpoint kept outside was given: a provider who rewrote everything with its own \
-              key cannot be told\n".into(),
-        n => format!("  compared with {n} checkpoint(s) kept outside\n"),
-    }
+/// What became of the checkpoints that were kept outside.
+fn compared(kept: &Compared, remarks: &[String]) -> String {
+    let Compared { given, compared, agree } = *kept;
+    let alone = "a provider who rewrote everything with its own key cannot be told";
+    let said = match (given, compared) {
+        (0, _) => format!("no checkpoint kept outside was given: {alone}"),
+        (_, 0) => format!("none of the {given} checkpoint(s) kept outside was compared: {alone}"),
+        _ => format!(
+            "{compared} of {given} checkpoint(s) kept outside compared with what was made from the \
+             entries: {agree} of them the same"
+        ),
+    };
+    let remarks: String = remarks.iter().map(|remark| format!("  {remark}\n")).collect();
+    format!("{remarks}  {said}\n")
 }
 
 /// When checkpoints were there, by whose word; and what nobody vouches for.
@@ -66,47 +98,85 @@ fn timestamps(report: &Report) -> String {
     report.timestamps.iter().map(|one| format!("  {}\n", one.say())).collect()
 }
 
-fn problems(report: &Report, what: &str) -> String {
-    report.problems.iter().map(|p| format!("  {what}{}: {}\n", p.what, p.say)).collect()
+fn problems(report: &Report, lead: &str) -> String {
+    report.problems.iter().map(|p| format!("  {lead}{}: {}\n", p.what, p.say)).collect()
 }
 
-fn export_in_words(report: &Report, kept: usize) -> String {
+/// Which entries a file has; by its own word alone, if something is wrong with it.
+fn span(report: &Report) -> String {
+    let Some(span) = &report.span else { return String::new() };
+    let Span { instance, institution, from, to, size } = span;
+    let says = if report.ok { "" } else { "said to be " };
+    let (instance, last) = (instance.escape_debug(), to.saturating_sub(1));
+    match institution {
+        None => format!(": {says}{from} to {last} of the journal of \"{instance}\""),
+        Some(one) => format!(
+            ": {says}{from} to {last} of institution {}, under the checkpoint of {size} entries of \
+             \"{instance}\"", one.escape_debug()
+        ),
+    }
+}
+
+fn export_in_words(report: &Report) -> String {
     let verdict = if report.ok { "verified" } else { "NOT verified" };
-    let signers: String = report.signers.iter()
-        .map(|s| signed(std::slice::from_ref(s), &format!(", {} checkpoint(s)", s.notes))).collect();
-    format!("{} entries {verdict}\n{}{signers}{}{}", report.entries, problems(report, ""),
-        timestamps(report), compared(kept))
+    let signers = lines(&report.signers, &report.unchecked, "signed by", "", "checkpoint(s)");
+    format!("{} entries {verdict}{}\n{}{signers}{}{}", report.entries, span(report),
+        problems(report, ""), timestamps(report), compared(&report.kept, &report.remarks))
 }
 
-fn pack_in_words(found: &Verdict, kept: usize) -> String {
-    let verdict = match (found.ok, found.trusted) {
+fn pack_in_words(found: &Verdict, given: usize) -> String {
+    let Verdict { ok, trusted, .. } = *found;
+    let verdict = match (ok, trusted) {
         (true, true) => "verified",
         (true, false) => "whole, but NOT verified: no keys were given",
         (false, _) => "NOT verified",
     };
-    let (instance, made) = (&found.instance, &found.made);
-    let mut out = format!("pack of \"{instance}\", made {made}, {} files, {} bytes: {verdict}\n",
-        found.files, found.bytes);
-    // Writing to a string does not fail.
+    let read = format!("{} files, {} bytes", found.files, found.bytes);
+    let mut out = match found.instance.is_empty() {
+        true => format!("a pack whose manifest cannot be read, {read}: {verdict}\n"),
+        false => format!("pack of \"{}\", made {}, {read}: {verdict}\n", found.instance, found.made),
+    };
+    if ok {
+        out.push_str("  files: all that the manifest names are there with its digests, and no others\n");
+    }
     for problem in &found.problems {
+        // Writing to a string does not fail.
         let _ = writeln!(out, "  {}: {}", problem.what, problem.say);
     }
-    out.push_str(&signed(&found.signers, ""));
-    if let Some(journal) = &found.journal {
-        let verdict = if journal.ok { "verified" } else { "NOT verified" };
-        let _ = writeln!(out, "  journal: {} entries {verdict}", journal.entries);
-        out.push_str(&problems(journal, "journal: "));
-        out.push_str(&timestamps(journal));
+    let how = if trusted { "signed by" } else { "fits the pack's own key of" };
+    out.push_str(&lines(&found.signers, &found.unchecked, how, "manifest.note: ", ""));
+    match &found.journal {
+        None => out.push_str("  journal: was not looked at\n"),
+        Some(journal) => {
+            let verdict = match (journal.ok, trusted) {
+                (true, true) => "verified",
+                (true, false) => "fit together",
+                (false, _) => "NOT verified",
+            };
+            let _ = writeln!(out, "  journal: {} entries {verdict}{}", journal.entries, span(journal));
+            out.push_str(&problems(journal, "journal: "));
+            let (signers, unchecked) = (&journal.signers, &journal.unchecked);
+            out.push_str(&lines(signers, unchecked, how, "journal: ", "checkpoint(s)"));
+            out.push_str(&timestamps(journal));
+        }
     }
     for absent in &found.absent {
         let _ = writeln!(out, "  not in the pack: the file of the record {} ({})",
             absent.name.escape_debug(), absent.sha256.escape_debug());
     }
-    if !found.trusted {
+    if !trusted {
         out.push_str("  the signatures were checked with the keys in the pack, which whoever made it \
             chose: give the keys that were handed over (--keys)\n");
     }
-    out + &compared(kept)
+    out.push_str(&match &found.journal {
+        Some(journal) => compared(&journal.kept, &journal.remarks),
+        None => compared(&Compared { given, ..Compared::default() }, &[]),
+    });
+    if ok {
+        out.push_str("  not verified: that reports, what they say of an earlier pack, and records are \
+            true: they are as the instance made them\n");
+    }
+    out
 }
 
 /// Prints a verdict. A closed pipe takes nothing away from it.
@@ -120,7 +190,7 @@ fn show<T: Serialize>(json: bool, value: &T, words: impl FnOnce() -> String) -> 
 }
 
 fn run(asked: &Asked) -> Result<ExitCode, String> {
-    let keys = asked.keys.as_ref().map(|path| Key::read_all(&text(path)?)).transpose()?;
+    let keys = asked.keys.as_deref().map(keys).transpose()?;
     let kept = asked.kept.iter().map(|path| text(path)).collect::<Result<Vec<_>, _>>()?;
     let mut roots = Roots::default();
     for path in &asked.roots {
@@ -138,15 +208,25 @@ fn run(asked: &Asked) -> Result<ExitCode, String> {
         });
     }
     let export = std::fs::read(&asked.file).map_err(bad)?;
+    if export.starts_with(PACK) {
+        return Err(format!("{0}: is a pack: jinyun-verify pack {0}", asked.file));
+    }
     let report = jinyun_verify::verify_with(&export, &keys.unwrap_or_default(), &kept, &roots);
-    show(asked.json, &report, || export_in_words(&report, kept.len()))?;
+    show(asked.json, &report, || export_in_words(&report))?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn main() -> ExitCode {
-    let Some(asked) = ask() else {
-        let _ = writeln!(std::io::stderr(), "{USAGE}");
-        return ExitCode::from(2);
+    if std::env::args().skip(1).any(|word| ["--help", "-h"].contains(&word.as_str())) {
+        let _ = writeln!(std::io::stdout(), "{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let asked = match ask() {
+        Ok(asked) => asked,
+        Err(why) => {
+            let _ = writeln!(std::io::stderr(), "jinyun-verify: {why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
     };
     match run(&asked) {
         Ok(code) => code,

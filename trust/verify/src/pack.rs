@@ -13,7 +13,7 @@ mod walk;
 
 pub use walk::{check, check_with, member};
 
-use crate::{Report, Signer};
+use crate::{Report, Signer, Unchecked};
 use jinyun_journal::to_hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,8 @@ pub const MAGIC: &str = "jinyun-pack/1";
 pub const MANIFEST: &str = "manifest.json";
 /// The second: the manifest's digests, signed.
 pub const NOTE: &str = "manifest.note";
+/// Files of records: the rest of the name is the file's SHA-256.
+pub const EVIDENCE: &str = "evidence/";
 /// The journal of the period.
 pub const EXPORT: &str = "journal/export";
 /// The public keys, for convenience: whoever made the pack chose them.
@@ -106,20 +108,23 @@ pub struct Trouble {
 pub struct Verdict {
     /// Nothing is wrong, in the journal either.
     pub ok: bool,
-    /// The signatures were checked with keys that did not come with the pack.
+    /// The signatures were checked with keys that were given, and not with those in the pack.
     pub trusted: bool,
     /// The instance that it names.
     pub instance: String,
     /// When it says it was made.
     pub made: String,
-    /// Files that were read.
+    /// Files behind the manifest and its note that were read to their end, changed or not.
     pub files: u64,
     /// Bytes that were read.
     pub bytes: u64,
     /// What is wrong.
     pub problems: Vec<Trouble>,
-    /// Who signed the manifest.
+    /// Whose signatures under the manifest's digests hold, by the keys that were given or, without
+    /// any, by those in the pack.
     pub signers: Vec<Signer>,
+    /// Whose lines there could not be checked, for want of a key.
+    pub unchecked: Vec<Unchecked>,
     /// Records that the pack says it lacks.
     pub absent: Vec<Absent>,
     /// What was found of the journal inside.

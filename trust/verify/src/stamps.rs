@@ -58,12 +58,15 @@ pub struct Timestamp {
     pub root: Option<String>,
     /// Where the root is from: `given`, `pack`, or `none`.
     pub from: &'static str,
+    /// The checkpoint is one that was kept outside and does not stand in the file so.
+    pub kept: bool,
 }
 
 impl Timestamp {
     /// A sentence.
     pub fn say(&self) -> String {
-        let which = format!("the {} checkpoint of {} entries", self.tree, self.size);
+        let kept = if self.kept { "kept " } else { "" };
+        let which = format!("the {kept}{} checkpoint of {} entries", self.tree, self.size);
         let name = self.name.escape_debug();
         let (Some(time), Some(authority), Some(root)) = (&self.time, &self.authority, &self.root) else {
             return format!(
@@ -86,9 +89,13 @@ pub(crate) fn judge(text: &str, outside: bool, roots: &Roots, report: &mut Repor
     let known = |line: &(String, [u8; 4], Vec<u8>)| roots.all.iter().any(|root| root.claims(line));
     for line in note.signatures.iter().filter(|line| is_one(&line.2) || known(line)) {
         match one(&note, &checkpoint, line, roots) {
-            // The same checkpoint may be inside and kept outside.
-            Ok(found) if report.timestamps.contains(&found) => {}
-            Ok(found) => report.timestamps.push(found),
+            Ok(found) => {
+                // The same checkpoint may be inside and kept outside.
+                let same = |known: &Timestamp| Timestamp { kept: known.kept, ..found.clone() } == *known;
+                if !report.timestamps.iter().any(same) {
+                    report.timestamps.push(Timestamp { kept: outside, ..found });
+                }
+            }
             Err(why) => {
                 let whose = if outside { "kept checkpoint" } else { "checkpoint" };
                 report.problem(None, "timestamp", format!(
@@ -110,6 +117,7 @@ fn one(note: &Note, checkpoint: &Checkpoint, line: &(String, [u8; 4], Vec<u8>), 
         authority: None,
         root: None,
         from: "none",
+        kept: false,
     };
     if roots.all.is_empty() {
         return Ok(found);

@@ -2,13 +2,14 @@
 
 use super::{Found, all_right, error, failed, met, tried};
 use crate::facts::journal::Journal;
+use crate::facts::secrets::Form;
 use crate::finding::Verdict;
 use crate::world::World;
-use jinyun_base::Id;
-use jinyun_compute::{Keypair, read_key};
+use jinyun_base::{Id, Time};
+use jinyun_compute::{Keypair, PASSWORD, PASSWORD_KEPT, Server, read_key};
 use jinyun_engine::{Effect, Have};
 use jinyun_identity::{
-    AppCredential, Assignment, Compliance, ComplianceKind, Credential, Domain, Grant, User,
+    AppCredential, Assignment, Compliance, ComplianceKind, Credential, Domain, Grant, Passkey, User,
 };
 use jinyun_policy::PROVIDER;
 use serde_json::Value;
@@ -41,7 +42,13 @@ fn also(first: Found, second: impl FnOnce() -> Found) -> Found {
     }
 }
 
-/// Every sign-in to the platform itself had a password and a one-time code.
+/// Whether methods are two factors that were proved here: a passkey is two by itself, what somebody
+/// has and the PIN or finger that opens it. The word of somebody else's provider is none of them.
+fn two(methods: &[&str]) -> bool {
+    methods.contains(&"passkey") || (methods.contains(&"password") && methods.contains(&"totp"))
+}
+
+/// Every sign-in to the platform itself had a password and a one-time code, or a passkey.
 pub(super) fn duty_two_factors(world: &World) -> Found {
     let journal = match journal(world) {
         Ok(journal) => journal,
@@ -60,14 +67,15 @@ pub(super) fn duty_two_factors(world: &World) -> Found {
         let methods = entry.note.as_ref().and_then(|note| note.get("methods"));
         let methods: Vec<&str> = methods.and_then(Value::as_array).into_iter().flatten()
             .filter_map(Value::as_str).collect();
-        if !methods.contains(&"password") || !methods.contains(&"totp") {
+        if !two(&methods) {
             entries.push(entry.number);
             wrong.push(format!("user {} signed in to the platform (entry {}) with {}",
                 entry.actor.id, entry.number, methods.join(" and ")));
         }
     }
     let found = all_right(count, &wrong, "nobody has signed in to the platform itself yet",
-        format!("{count} of {count} sign-ins to the platform itself: password and one-time code"));
+        format!("{count} of {count} sign-ins to the platform itself: password and one-time code, or a \
+            passkey"));
     Found { entries, ..found }
 }
 
@@ -127,7 +135,7 @@ pub(super) fn duty_granter(world: &World) -> Found {
 }
 
 /// The security rules that hold in each domain.
-fn policies(world: &World) -> Result<Vec<(Id, Compliance)>, String> {
+pub(super) fn policies(world: &World) -> Result<Vec<(Id, Compliance)>, String> {
     let own = world.each::<ComplianceKind>()?;
     let of = |domain: &str| own.iter().find(|have| have.id.as_str() == domain).map(|h| &h.spec);
     let provider = of(PROVIDER).cloned().unwrap_or_default();
@@ -189,9 +197,9 @@ fn without_user<'a>(what: &str, owners: impl Iterator<Item = (&'a Id, &'a Id)>,
 pub(super) fn credential_inventory(world: &World) -> Found {
     let rows = || -> Result<_, String> {
         Ok((world.each::<User>()?, world.each::<Credential>()?, world.each::<AppCredential>()?,
-            world.each::<Keypair>()?))
+            world.each::<Keypair>()?, world.each::<Passkey>()?))
     };
-    let (users, credentials, programs, pairs) = match rows() {
+    let (users, credentials, programs, pairs, passkeys) = match rows() {
         Ok(rows) => rows,
         Err(why) => return error(why),
     };
@@ -203,6 +211,8 @@ pub(super) fn credential_inventory(world: &World) -> Found {
     wrong.extend(without_user("application credential",
         programs.iter().map(|p| (&p.id, &p.spec.user)), &by_id));
     wrong.extend(without_user("key pair", pairs.iter().map(|k| (&k.id, &k.spec.user)), &by_id));
+    // Of which only the public half is kept.
+    wrong.extend(without_user("passkey", passkeys.iter().map(|p| (&p.id, &p.spec.user)), &by_id));
     for (kind, name, ids) in [
         ("credential", "blob", credentials.iter().map(|c| &c.id).collect::<BTreeSet<_>>()),
         ("application_credential", "secret", programs.iter().map(|p| &p.id).collect()),
@@ -226,19 +236,111 @@ pub(super) fn credential_inventory(world: &World) -> Found {
             }
         }
     }
-    let count = passwords + (credentials.len() + programs.len() + pairs.len()) as u64;
+    let others = credentials.len() + programs.len() + pairs.len() + passkeys.len();
+    let count = passwords + others as u64;
     let days = world.now.0.saturating_sub(oldest).max(0) / 86_400_000_000;
     let endless = programs.iter().filter(|p| p.spec.expires.is_none()).count();
     let says = format!(
         "{passwords} passwords (of {ages} the age is known, the oldest has {days} days), {} one-time \
-         codes and pairs of keys, {} secrets of programs ({endless} without an end), {} public keys: \
-         each is a record of a user that is there", credentials.len(), programs.len(), pairs.len()
+         codes and pairs of keys, {} passkeys, {} secrets of programs ({endless} without an end), {} \
+         public keys: each is a record of a user that is there", credentials.len(), passkeys.len(),
+        programs.len(), pairs.len()
     );
     let found = all_right(count, &wrong, "there is no credential", says);
     match found.verdict {
         Verdict::Met if ages < passwords => Found { verdict: Verdict::Partly, ..found },
         _ => found,
     }
+}
+
+/// The least that a sealed secret has: a nonce and a tag.
+const SEALED: usize = 28;
+
+/// Records of credentials: hashes, or sealed and each unlike every other.
+pub(super) fn credential_records(world: &World) -> Found {
+    let rows = match world.each::<Credential>() {
+        Ok(rows) => rows,
+        Err(why) => return error(why),
+    };
+    let sealed: BTreeSet<&Id> = rows.iter()
+        .filter(|have| ["totp", "ec2"].contains(&have.spec.kind.as_str()))
+        .map(|have| &have.id).collect();
+    let (mut wrong, mut marks, mut count) = (Vec::new(), BTreeSet::new(), 0);
+    for secret in &world.secrets {
+        let hash = matches!(secret.form, Form::Argon2id { .. });
+        let say = match (secret.kind.as_str(), secret.name.as_str()) {
+            ("credential", "blob") if sealed.contains(&secret.id) => {
+                let good = !hash && secret.bytes > SEALED;
+                if !marks.insert(&secret.mark) {
+                    Some("is that of another, byte by byte")
+                } else {
+                    (!good).then_some("is too short to be sealed")
+                }
+            }
+            ("user", "password") | ("application_credential", "secret") => {
+                (!hash).then_some("is no hash")
+            }
+            _ => continue,
+        };
+        count += 1;
+        wrong.extend(say.map(|say| format!("what is kept of {} {} {say}", secret.kind, secret.id)));
+    }
+    also(tried(world, "credential-records"), || match wrong.is_empty() {
+        true => met(count, format!(
+            "{count} of {count} records of credentials are hashes, or sealed and each unlike every other"
+        )),
+        false => failed(count, &wrong),
+    })
+}
+
+/// So long after its guest first ran a password may still be there, beyond what it is kept: whoever
+/// destroys them looks each minute.
+const SLACK: i64 = 120 * Time::SECOND;
+
+/// Passwords for guests: sealed, each a server's that waits for it, none longer than it should be.
+pub(super) fn server_password(world: &World) -> Found {
+    let servers = match world.each::<Server>() {
+        Ok(servers) => servers,
+        Err(why) => return error(why),
+    };
+    let kept: Vec<_> =
+        world.secrets.iter().filter(|s| s.kind == "server" && s.name == PASSWORD).collect();
+    let (mut wrong, mut marks) = (Vec::new(), BTreeSet::new());
+    for secret in &kept {
+        let size = secret.bytes.saturating_sub(SEALED);
+        if secret.form != Form::Bytes || !(8..=128).contains(&size) {
+            wrong.push(format!("the password of server {} is not sealed", secret.id));
+        }
+        if !marks.insert(&secret.mark) {
+            wrong.push(format!("server {} has another's sealed password", secret.id));
+        }
+        if !servers.iter().any(|server| server.id == secret.id) {
+            wrong.push(format!("the store has a password of server {}, which is not there", secret.id));
+        }
+    }
+    for server in servers.iter() {
+        let has = kept.iter().any(|secret| secret.id == server.id);
+        if has != server.spec.has_password {
+            wrong.push(format!("server {} and the store do not agree on its password", server.id));
+        }
+        // As where they are destroyed: one that was started before that was kept runs since its phase.
+        let launched = match server.status.launched {
+            0 if server.phase == "ACTIVE" => server.phase_since.0,
+            at => at,
+        };
+        let end = launched.saturating_add(PASSWORD_KEPT).saturating_add(SLACK);
+        if has && launched > 0 && end < world.now.0 {
+            wrong.push(format!("the password of server {} was not destroyed in time", server.id));
+        }
+    }
+    let (count, waits) = (servers.len() as u64, kept.len());
+    also(tried(world, "server-password"), || match wrong.is_empty() {
+        true => met(count, format!(
+            "{count} servers, {waits} with a password that waits for its guest: sealed, each its own \
+             server's, none for longer than an hour after the first start"
+        )),
+        false => failed(count, &wrong),
+    })
 }
 
 /// Key pairs are public keys, and the store has no secret of one.

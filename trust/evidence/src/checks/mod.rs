@@ -11,6 +11,7 @@
 mod accounts;
 mod crypto;
 mod doors;
+mod federation;
 mod filter;
 mod hosts;
 mod identity;
@@ -18,9 +19,13 @@ mod isolation;
 mod journal;
 mod leaving;
 mod machine;
-mod rooms;
+mod reach;
 mod records;
+mod rights;
+mod rooms;
+mod stale;
 mod storage;
+pub(crate) mod tenants;
 
 pub(crate) use records::SERVICES;
 
@@ -64,6 +69,11 @@ impl Check {
     /// The same check, reading these facts.
     const fn needs(self, needs: Needs) -> Check {
         Check { needs, ..self }
+    }
+
+    /// The same check, about what tenants do with their half.
+    const fn of_tenants(self) -> Check {
+        Check { half: Half::Tenant, ..self }
     }
 
     /// Runs it.
@@ -215,8 +225,9 @@ pub const CHECKS: &[Check] = &[
         kept apart; how operators enter hosts", accounts::duty_two_factors).needs(JOURNAL),
     check("duty-granter", "two accounts of one person; duties that need no end",
         accounts::duty_granter).needs(JOURNAL.and(ROWS)),
-    attack("password-policy", "passwords that are merely likely; the end of a password, which is \
-        read and not waited for", accounts::password_policy).needs(Needs::ATTACKS.and(ROWS)),
+    attack("password-policy", "passwords that are merely likely; the end of a password in the running \
+        service: a copy of it was tried, whose clock is ahead", accounts::password_policy)
+        .needs(Needs::ATTACKS.and(ROWS)),
     attack("lockout", "guesses at what runs inside of guests; whether somebody reads the alarm",
         |w| tried(w, "lockout")),
     attack("unusual-login", "an account that is misused from where it is always used; whether the \
@@ -229,13 +240,33 @@ pub const CHECKS: &[Check] = &[
         |w| tried(w, "credential-change")),
     attack("second-factor", "accounts of which nobody asks it; how well a device is kept; logins \
         inside of guests", |w| tried(w, "second-factor")),
+    attack("passkey-sign-in", "browsers and authenticators; the running service: a copy of it was tried, \
+        for a site of its own", |w| tried(w, "passkey-sign-in")),
     check("login-notice", "whether clients show it; whether it says what it should",
         accounts::login_notice).needs(Needs::ATTACKS),
     check("credential-inventory", "what people keep beside the platform; whether a credential is \
         still needed", accounts::credential_inventory).needs(ROWS),
+    check("credentials-stale", "credentials inside of guests; where a public key is used",
+        stale::credentials_stale).needs(JOURNAL.and(ROWS)),
+    attack("credential-records", "a whole hash that somebody with the database's rights puts in the \
+        place of another: the replay finds it; the key service's memory",
+        accounts::credential_records).needs(Needs::ATTACKS.and(ROWS)),
+    attack("server-password", "guests: whether one has set its password; a whole creation of a server, \
+        which needs an image", accounts::server_password).needs(Needs::ATTACKS.and(ROWS)),
+    check("unused-rights", "reading, which leaves no entry; which role an action needed: a manager who \
+        only does what a member may counts as used", rights::unused_rights).needs(JOURNAL.and(ROWS)),
+    check("federation-whole", "whether an institution's own centre does what it should; whether a \
+        directory answers", federation::federation_whole).needs(ROWS),
+    attack("federated-sign-in", "directories (LDAP); other providers than the trial's own; groups of \
+        others where there are none", |w| tried(w, "federated-sign-in")),
+    check("file-reach", "mandatory access control, which there is none of; root; flaws of the kernel; \
+        files of the operating system", reach::file_reach).needs(HOSTS),
+    check("store-closed", "root; a database server's own users; copies and backups",
+        reach::store_closed).needs(Needs::KEY_FILE),
     attack("keypair-public", "the private halves, which their owners keep",
         accounts::keypair_public).needs(Needs::ATTACKS.and(ROWS)),
-    attack("sub-accounts", "rights that are given and never used", |w| tried(w, "sub-accounts")),
+    attack("sub-accounts", "rights that are given and never used: another check asks that",
+        |w| tried(w, "sub-accounts")),
     attack("approval-holds", "whether the rules name the operations that matter; two accounts of one \
         person; what is done on a host beside the platform", |w| tried(w, "approval-holds")),
     attack("consent-holds", "root on a host; a host's memory; what somebody does with what was seen",
@@ -256,6 +287,12 @@ pub const CHECKS: &[Check] = &[
         crypto::key_life).needs(Needs::ATTACKS.and(JOURNAL)),
     check("sm-answers", "SM4, SM9 and national TLS suites, which there are not; certification of the \
         module: algorithm met, module not certified", crypto::sm_answers).needs(DOORS),
+    check("tenant-doors", "rules that no port uses; whether what is open besides is needed; doors inside \
+        of guests", tenants::tenant_doors).needs(ROWS).of_tenants(),
+    check("tenant-managers", "people for whom an institution's own provider vouches: their factors are \
+        there; how well a device is kept", tenants::tenant_managers).needs(ROWS).of_tenants(),
+    check("tenant-projects", "whether what a tag says is true", tenants::tenant_projects)
+        .needs(ROWS).of_tenants(),
 ];
 
 /// A check of this name.

@@ -49,6 +49,19 @@ pub struct KeyFile {
     pub ours: bool,
 }
 
+/// A file of the platform's own store, or the directory that they are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreFile {
+    /// Its name; a dot is the directory.
+    pub name: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its owner is the user that this process runs as.
+    pub ours: bool,
+    /// It is a link, which none of ours is.
+    pub link: bool,
+}
+
 /// All secrets.
 pub fn read(db: &mut Db) -> Result<Vec<SecretFact>, Fault> {
     let all = db.secrets()?.into_iter();
@@ -101,9 +114,52 @@ pub fn key_file(path: &Path) -> Result<KeyFile, String> {
     Ok(KeyFile { mode: found.mode() & 0o7777, ours: found.uid() == us.uid() })
 }
 
+/// The directory of the root key's file and what lies in it: the database too, unless that is a
+/// server's.
+pub fn store(key_file: &Path) -> Result<Vec<StoreFile>, String> {
+    let dir = key_file.parent().ok_or("the root key's file is in no directory")?;
+    let bad = |path: &Path, e: std::io::Error| format!("{}: {e}", path.display());
+    let us = std::fs::metadata("/proc/self").map_err(|e| bad(Path::new("/proc/self"), e))?.uid();
+    let look = |name: String, path: &Path| -> Result<StoreFile, std::io::Error> {
+        let found = std::fs::symlink_metadata(path)?;
+        let (mode, link) = (found.mode() & 0o7777, found.file_type().is_symlink());
+        Ok(StoreFile { name, mode, ours: found.uid() == us, link })
+    };
+    let mut all = vec![look(".".into(), dir).map_err(|e| bad(dir, e))?];
+    for entry in std::fs::read_dir(dir).map_err(|e| bad(dir, e))? {
+        let path = entry.map_err(|e| bad(dir, e))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        match look(name.unwrap_or_default(), &path) {
+            Ok(found) => all.push(found),
+            // Logs of the database come and go.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+            Err(e) => return Err(bad(&path, e)),
+        }
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_store_is_its_directory_with_all_in_it() {
+        let dir = jinyun_testdb::Dir::new("store");
+        for (name, mode) in [("keys.json", 0o600), ("state.db", 0o640)] {
+            std::fs::write(dir.join(name), "x").unwrap();
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(dir.join(name), mode).unwrap();
+        }
+        std::os::unix::fs::symlink("state.db", dir.join("state.db-wal")).unwrap();
+        let found = store(&dir.join("keys.json")).unwrap();
+        let seen: Vec<_> = found.iter().map(|f| (&*f.name, f.mode, f.ours, f.link)).collect();
+        assert_eq!(seen[1..3], [("keys.json", 0o600, true, false), ("state.db", 0o640, true, false)]);
+        assert_eq!((seen[0].0, seen[3].0, seen[3].3), (".", "state.db-wal", true));
+        assert!(store(&dir.join("none").join("keys.json")).is_err());
+    }
 
     #[test]
     fn hashes_are_told_from_passwords() {

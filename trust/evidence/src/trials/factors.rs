@@ -8,7 +8,7 @@ use jinyun_policy::Role;
 use serde_json::{Value, json};
 
 /// The refusal of whoever is known and may not.
-const FORBIDDEN: &[&str] = &["forbidden"];
+pub(super) const FORBIDDEN: &[&str] = &["forbidden"];
 
 /// A new password: without the old one, by somebody else, and what it ends.
 pub(super) fn credential_change(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
@@ -35,10 +35,10 @@ pub(super) fn credential_change(play: &mut Play<'_>, cast: &Cast) -> Result<(), 
 }
 
 /// A device that makes one-time codes (RFC 6238: SHA-1, six digits, half a minute).
-struct Device([u8; 20]);
+pub(super) struct Device([u8; 20]);
 
 impl Device {
-    fn new() -> Device {
+    pub(super) fn new() -> Device {
         let mut seed = [0u8; 20];
         OsEntropy::default().fill(&mut seed);
         Device(seed)
@@ -134,7 +134,8 @@ fn demanded(play: &mut Play<'_>, tom: &Person) -> Result<String, String> {
     Ok(id)
 }
 
-fn enrol(play: &mut Play<'_>, who: &Person, by: &By, device: &Device) -> Came {
+/// Asks for a device for one-time codes.
+pub(super) fn enrol(play: &mut Play<'_>, who: &Person, by: &By, device: &Device) -> Came {
     let body = json!({ "credential": { "type": "totp", "user_id": who.id, "blob": device.text() } });
     play.go(Sent::new("identity", "POST", "/v3/credentials").by(by).with(body))
 }

@@ -1,9 +1,10 @@
 //! Signing in: with weak, old and guessed passwords, from elsewhere, at other hours, after a pause.
 
-use super::{By, Cast, Person, Play, Sent, password, sign_in};
+use super::stranger::pass;
+use super::{By, Came, Cast, Person, Play, Sent, password, sign_in};
 use crate::stage::DOMAIN;
 use jinyun_base::{Time, hours};
-use jinyun_identity::{Directory, Identity};
+use jinyun_identity::{Directory, Identity, RelyingParty};
 use jinyun_journal::Entry;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub(super) const NO: &[&str] = &["unauthenticated"];
 /// The refusal of a value.
 const BAD: &[&str] = &["invalid"];
+/// In seconds.
+const DAY: i64 = 86_400;
 
 /// Somebody who has not signed in reads the notice.
 pub(super) fn notice(play: &mut Play<'_>, _: &Cast) -> Result<(), String> {
@@ -53,6 +56,11 @@ pub(super) fn password_policy(play: &mut Play<'_>, cast: &Cast) -> Result<(), St
     play.works(CHECK, "the change of an initial password", &came);
     let came = play.sign(&ivy, None, Value::Null, 0);
     play.works(CHECK, "a sign-in after that", &came);
+    let twin = Twin::new(play)?;
+    let came = twin.sign(play, &ivy, 89 * DAY);
+    play.works(CHECK, "a password on the last of its 90 days", &came);
+    let came = twin.sign(play, &ivy, 90 * DAY + 60);
+    play.stopped(CHECK, "a password after its 90 days", &came, NO);
     Ok(())
 }
 
@@ -133,6 +141,8 @@ pub(super) fn unusual(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     let told = came.text("/token/jinyun_last_login/last_login_source").unwrap_or_default();
     let source = play.place(1);
     play.never(CHECK, "a user who is not told of the login before", told != source);
+    let told = came.text("/token/jinyun_last_login/unusual/source").unwrap_or_default();
+    play.never(CHECK, "a user who is not told that it was unusual", told != source);
     Ok(())
 }
 
@@ -173,14 +183,14 @@ pub(super) fn sources_and_hours(play: &mut Play<'_>, cast: &Cast) -> Result<(), 
 
 /// A copy of the service over the same records, whose clock stands until somebody moves it on:
 /// nobody waits a minute, and the service that everybody uses is left alone.
-struct Twin {
-    identity: Identity,
+pub(super) struct Twin {
+    identity: Arc<Identity>,
     clock: Arc<AtomicI64>,
     begun: i64,
 }
 
 impl Twin {
-    fn new(play: &Play<'_>) -> Result<Twin, String> {
+    pub(super) fn new(play: &Play<'_>) -> Result<Twin, String> {
         let directory = Directory::default();
         let begun = play.now().0;
         let clock = Arc::new(AtomicI64::new(begun));
@@ -188,8 +198,37 @@ impl Twin {
         let time = Arc::new(move || Time(hand.load(Ordering::SeqCst)));
         play.scene.cloud.reader.view(|view| directory.load(view))
             .and_then(|()| Identity::new(Arc::new(directory), play.scene.kms.clone(), time))
-            .map(|identity| Twin { identity, clock, begun })
+            .map(|identity| Twin { identity: Arc::new(identity), clock, begun })
             .map_err(|fault| fault.to_string())
+    }
+
+    /// A sign-in by password so many seconds after the beginning.
+    fn sign(&self, play: &mut Play<'_>, who: &Person, seconds: i64) -> Came {
+        self.clock.store(Time(self.begun).plus_seconds(seconds).0, Ordering::SeqCst);
+        let user = json!({ "user": { "id": who.id, "password": who.password } });
+        let identity = json!({ "methods": ["password"], "password": user });
+        self.send(play, sign_in(identity, Value::Null))
+    }
+
+    /// Sends it a request, from the usual place if it names none.
+    pub(super) fn send(&self, play: &mut Play<'_>, mut sent: Sent) -> Came {
+        if sent.source.is_empty() {
+            sent.source = play.place(0);
+        }
+        sent.request = play.request();
+        let request = sent.request.clone();
+        let routes = jinyun_identity::routes(self.identity.clone(), Vec::new());
+        Came { request, ..pass(play.scene.cloud, &self.identity, &routes, sent) }
+    }
+
+    /// Lets so many seconds go by.
+    pub(super) fn moves(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * Time::SECOND, Ordering::SeqCst);
+    }
+
+    /// Whose passkeys it takes.
+    pub(super) fn rely_on(&self, party: RelyingParty) {
+        self.identity.rely_on(party);
     }
 
     /// Whether a token is good so many seconds after the beginning; using it keeps its session.

@@ -1,11 +1,11 @@
 //! Rights: accounts, groups and roles that an institution's manager gives, and what others must not
-//! give or take. And the public half of a key pair, which is all that the platform wants of one.
+//! give or take.
 
 use super::logins::NO;
 use super::{Cast, Play, Sent, grant, in_project};
 use crate::stage::DOMAIN;
 use jinyun_policy::{PROVIDER, Role};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The refusals of whoever may not, or may not even know.
 const MAY_NOT: &[&str] = &["forbidden", "not_found"];
@@ -50,25 +50,5 @@ pub(super) fn sub_accounts(play: &mut Play<'_>, cast: &Cast) -> Result<(), Strin
     let rules = json!({ "config": { "security_compliance": { "lockout_failure_attempts": 10 } } });
     let came = play.go(Sent::new("identity", "PATCH", path).by(&cast.ann).with(rules));
     play.stopped(CHECK, "security rules that a member changes", &came, MAY_NOT);
-    Ok(())
-}
-
-/// The public half of a key pair is taken, the private one and a wish for one are not.
-pub(super) fn keypair(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
-    const CHECK: &str = "keypair-public";
-    /// Bytes 0 to 31 as a public key.
-    const PUBLIC: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZ\
-        GhscHR4f";
-    let private = ["-----BEGIN OPENSSH PRIVATE KEY-----", "AAAA", "-----END"].join("\n");
-    let import = |play: &mut Play<'_>, key: Value| {
-        let args = json!({ "name": format!("desk-{}", play.ending), "public_key": key });
-        play.run(&cast.ann, "compute:keypair:create", None, args)
-    };
-    let came = import(play, private.into());
-    play.stopped(CHECK, "a private key that is handed in", &came, &["invalid"]);
-    let came = import(play, Value::Null);
-    play.stopped(CHECK, "a private key that the platform is to make", &came, &["invalid"]);
-    let came = import(play, PUBLIC.into());
-    play.works(CHECK, "a public key", &came);
     Ok(())
 }

@@ -2,9 +2,10 @@
 //! may request are the edge's own way; TLS, headers and status codes are left out.
 
 use jinyun_audit::Audit;
-use jinyun_base::Refused;
+use jinyun_base::{Fault, Refused};
 use jinyun_engine::{Answer, Failure, Via};
 use jinyun_identity::Identity;
+use jinyun_kms::Kms;
 use jinyun_policy::Actor;
 use jinyun_rest::{Body, Call, Cloud, Door, Reply, Route};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ pub enum By {
 
 /// A request.
 pub struct Sent {
-    /// `identity`, `journal` or `approval`.
+    /// `identity`, `journal`, `approval` or `compute`.
     pub service: &'static str,
     /// `GET`, `POST`, ...
     pub method: &'static str,
@@ -34,6 +35,8 @@ pub struct Sent {
     pub body: Value,
     /// Who.
     pub by: By,
+    /// A token of an identity provider's, as it goes into the header `Authorization`; empty if none.
+    pub bearer: String,
     /// From where.
     pub source: String,
     /// Request id.
@@ -43,8 +46,15 @@ pub struct Sent {
 impl Sent {
     /// A request of nobody's without a body.
     pub fn new(service: &'static str, method: &'static str, path: impl Into<String>) -> Sent {
-        let (path, source, request) = (path.into(), String::new(), String::new());
-        Sent { service, method, path, body: Value::Null, by: By::Nobody, source, request }
+        let (path, by, none) = (path.into(), By::Nobody, String::new);
+        let (bearer, source, request) = (none(), none(), none());
+        Sent { service, method, path, body: Value::Null, by, bearer, source, request }
+    }
+
+    /// With a token of an identity provider's.
+    pub fn bearing(mut self, token: String) -> Sent {
+        self.bearer = token;
+        self
     }
 
     /// Of somebody.
@@ -178,34 +188,37 @@ pub trait Api {
 pub struct Inside {
     cloud: Arc<Cloud>,
     identity: Arc<Identity>,
-    mounts: [(&'static str, Vec<Route>); 3],
+    mounts: [(&'static str, Vec<Route>); 4],
 }
 
 impl Inside {
     /// Routes of their own over the same records.
-    pub fn new(cloud: Arc<Cloud>, identity: Arc<Identity>, instance: &str) -> Inside {
+    pub fn new(cloud: Arc<Cloud>, identity: Arc<Identity>, kms: Arc<Kms>, instance: &str) -> Inside {
+        let console: jinyun_compute::Console =
+            Arc::new(|_, _, _| Err(Failure::from(Fault::new("no host is asked from here"))));
         let audit = Arc::new(Audit::new(cloud.clone(), instance));
         let mounts = [
             ("identity", jinyun_identity::routes(identity.clone(), Vec::new())),
             ("journal", jinyun_audit::routes(audit)),
             ("approval", jinyun_approval::routes()),
+            ("compute", jinyun_compute::routes(console, kms)),
         ];
         Inside { cloud, identity, mounts }
     }
+}
 
-    /// The route of a request and its parameters; words come before parameters, as at the edge.
-    fn find(&self, service: &str, method: &str, path: &str)
-        -> Option<(&Route, Vec<(&'static str, String)>)> {
-        let (_, routes) = self.mounts.iter().find(|(name, _)| *name == service)?;
-        let parts: Vec<&str> = path.split('/').collect();
-        routes.iter().filter(|route| route.method == method)
-            .filter_map(|route| Some((route, fit(&route.path, &parts)?)))
-            .min_by_key(|(_, params)| params.len())
-    }
+/// The route of a request and its parameters; words come before parameters, as at the edge.
+fn find<'r>(routes: &'r [Route], method: &str, path: &str)
+    -> Option<(&'r Route, Vec<(&'static str, String)>)> {
+    let parts: Vec<&str> = path.split('/').collect();
+    routes.iter().filter(|route| route.method == method)
+        .filter_map(|route| Some((route, fit(&route.path, &parts)?)))
+        .min_by_key(|(_, params)| params.len())
 }
 
 /// Names of the parameters in the paths that trials use.
-const PARAMS: &[&str] = &["id", "user", "group", "who", "scope", "role", "number", "size"];
+const PARAMS: &[&str] = &["id", "user", "group", "who", "scope", "role", "number", "size", "idp",
+    "protocol", "name"];
 
 fn fit(pattern: &str, parts: &[&str]) -> Option<Vec<(&'static str, String)>> {
     let words: Vec<&str> = pattern.split('/').collect();
@@ -231,44 +244,57 @@ fn pairs(query: &str) -> Vec<(String, String)> {
         .map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
+/// Sends a request to one of a service's routes, with the tokens of that identity service.
+pub(super) fn pass(cloud: &Cloud, identity: &Identity, routes: &[Route], sent: Sent) -> Came {
+    let Sent { service, method, path, body, by, bearer, source, request } = sent;
+    let (path, query) = path.split_once('?').unwrap_or((path.as_str(), ""));
+    let Some((route, params)) = find(routes, method, path) else {
+        return Came::refused("fault", format!("{service} has no route {method} {path}"));
+    };
+    let (actor, via, token) = match by {
+        By::Actor(actor) => (*actor, Via::default(), None),
+        By::Nobody if route.token => {
+            return Came::refused("unauthenticated", "a token is needed");
+        }
+        By::Nobody => (Actor::nobody(&source), Via::default(), None),
+        By::Token(text) => match identity.actor(&text, Some(&source)) {
+            Some((_, token)) if !identity.may_request(&token, service, method, path) => {
+                return Came::refused("forbidden", "the token does not allow this request");
+            }
+            Some((actor, token)) => (actor, Identity::via(&token), Some(text)),
+            None => return Came::refused("unauthenticated", "the token is not good"),
+        },
+    };
+    let mut headers = Vec::new();
+    if !bearer.is_empty() {
+        headers.push(("authorization".to_string(), format!("Bearer {bearer}")));
+    }
+    let call = Call {
+        via,
+        door: Door::Management,
+        cloud,
+        actor: &actor,
+        path: params,
+        query: pairs(query),
+        body,
+        request,
+        source: Some(source),
+        base: String::new(),
+        version: None,
+        token,
+        headers,
+        input: Mutex::new(None),
+    };
+    Came::of_route((route.run)(&call))
+}
+
 impl Api for Inside {
     fn send(&self, sent: Sent) -> Came {
-        let Sent { service, method, path, body, by, source, request } = sent;
-        let (path, query) = path.split_once('?').unwrap_or((path.as_str(), ""));
-        let Some((route, params)) = self.find(service, method, path) else {
-            return Came::refused("fault", format!("{service} has no route {method} {path}"));
-        };
-        let (actor, via, token) = match by {
-            By::Actor(actor) => (*actor, Via::default(), None),
-            By::Nobody if route.token => {
-                return Came::refused("unauthenticated", "a token is needed");
-            }
-            By::Nobody => (Actor::nobody(&source), Via::default(), None),
-            By::Token(text) => match self.identity.actor(&text, Some(&source)) {
-                Some((_, token)) if !self.identity.may_request(&token, service, method, path) => {
-                    return Came::refused("forbidden", "the token does not allow this request");
-                }
-                Some((actor, token)) => (actor, Identity::via(&token), Some(text)),
-                None => return Came::refused("unauthenticated", "the token is not good"),
-            },
-        };
-        let call = Call {
-            via,
-            door: Door::Management,
-            cloud: &self.cloud,
-            actor: &actor,
-            path: params,
-            query: pairs(query),
-            body,
-            request,
-            source: Some(source),
-            base: String::new(),
-            version: None,
-            token,
-            headers: Vec::new(),
-            input: Mutex::new(None),
-        };
-        Came::of_route((route.run)(&call))
+        let service = sent.service;
+        match self.mounts.iter().find(|(name, _)| *name == service) {
+            Some((_, routes)) => pass(&self.cloud, &self.identity, routes, sent),
+            None => Came::refused("fault", format!("no service is mounted as {service}")),
+        }
     }
 
     fn actor(&self, token: &str, source: &str) -> Option<Actor> {

@@ -6,16 +6,27 @@ use super::{ADMINS, BANK, PROJECT, VOLUME, entry, hash, put, secret, stored};
 use jinyun_evidence::attack::{Attempt, Outcome, Tried};
 use jinyun_evidence::stage::DOMAIN;
 use jinyun_evidence::trials::Exports;
-use jinyun_evidence::{Answers, Belongings, Form, Remains, World};
+use jinyun_evidence::{Answers, Belongings, Form, Remains, SecretFact, World};
 use jinyun_journal::{Effect, Entry};
 use serde_json::{Value, json};
 
 /// Checks of trials: broken in `trials.rs`.
 pub const TRIED: &[&str] = &["password-policy", "lockout", "unusual-login", "sources-and-hours",
     "idle-ends", "credential-change", "second-factor", "sub-accounts", "approval-holds",
-    "consent-holds", "tenant-journal", "service-in-journal", "no-secret-told"];
+    "consent-holds", "tenant-journal", "service-in-journal", "no-secret-told", "federated-sign-in"];
+
+/// Checks of trials that look at records too, or ask a copy of the service, with which nobody can
+/// meddle: broken here.
+const BESIDE: &[&str] =
+    &["keypair-public", "credential-records", "server-password", "passkey-sign-in"];
 
 const ANN: &str = "ann";
+/// A server whose guest has not taken its password.
+const WAITS: &str = "66666666-aaaa-4000-8000-000000000001";
+const IDP: &str = "corp";
+const MAPPING: &str = "corp-map";
+/// In microseconds.
+pub const DAY: i64 = 86_400_000_000;
 /// A user of the synthetic tenant.
 const GONE: &str = "e0000000000000000000000000000001";
 const PUBLIC: &str =
@@ -51,13 +62,14 @@ pub fn add(world: &mut World) {
     rows(world);
     for (kind, id, name, form) in [("user", ANN, "password", hash("d")),
         ("credential", "c1", "blob", Form::Bytes),
-        ("application_credential", "ac1", "secret", hash("e"))] {
-        let fact = secret(kind, id, name, form, 97);
+        ("application_credential", "ac1", "secret", hash("e")),
+        ("server", WAITS, "admin_pass", Form::Bytes)] {
+        let fact = secret(kind, id, name, form, 60);
         world.secrets.push(fact.clone());
         world.secrets_left.push(fact);
     }
     journal(world);
-    for &check in TRIED.iter().chain(&["keypair-public"]) {
+    for &check in TRIED.iter().chain(BESIDE) {
         world.tried.push(Tried {
             check,
             attempts: vec![
@@ -108,9 +120,27 @@ fn rows(world: &mut World) {
             "unrestricted": false, "access_rules": [] })),
         ours("keypair", "k1",
             json!({ "name": "k", "user": ANN, "public_key": PUBLIC, "fingerprint": "f" })),
-        stored("server", "66666666-aaaa-4000-8000-000000000001", BANK, PROJECT, json!({
+        stored("server", WAITS, BANK, PROJECT, json!({
             "name": "s", "hostname": "s", "flavor": flavor, "image": "i", "user": ANN, "root": "v",
-            "running": false, "incarnation": 1 })),
+            "running": false, "incarnation": 1, "has_password": true })),
+        ours("passkey", "p1", json!({ "user": ANN, "name": "key", "credential": "AAAA", "key": "AAAA",
+            "algorithm": "EdDSA", "count": 0, "may_be_copied": false, "backed_up": false,
+            "challenge": 1, "used": 0 })),
+        ours("assignment", "a-ann",
+            json!({ "user": ANN, "role": "manager", "scope": { "project": PROJECT } })),
+        ours("identity_provider", IDP, json!({ "domain": BANK, "enabled": true,
+            "remote_ids": ["https://id.bank.example"], "audiences": ["cloud"],
+            "jwks": [{ "kty": "OKP", "crv": "Ed25519", "x": "AA" }] })),
+        ours("federation_protocol", "corp:openid",
+            json!({ "idp": IDP, "protocol": "openid", "mapping": MAPPING })),
+        ours("mapping", MAPPING, json!({ "domain": BANK, "rules": [{
+            "local": [{ "user": { "name": "{0}" } },
+                { "groups": "operators", "domain": { "id": BANK } }],
+            "remote": [{ "type": "sub" }] }] })),
+        ours("group", "g-bank", json!({ "name": "operators", "domain": BANK })),
+        stored("group", "g-other", "default", "", json!({ "name": "o", "domain": "default" })),
+        ours("directory", BANK, json!({ "domain": BANK, "on": true, "agreed": true,
+            "ldap": { "url": "ldap://127.0.0.1", "suffix": "dc=bank" } })),
     ]);
 }
 
@@ -151,7 +181,7 @@ fn rules(world: &mut World, rules: Value) {
     world.rows.push(stored("compliance", BANK, BANK, "", rules));
 }
 
-fn spec(world: &mut World, id: &str, edit: impl FnOnce(&mut Value)) {
+pub fn spec(world: &mut World, id: &str, edit: impl FnOnce(&mut Value)) {
     let row = &mut world.rows.iter_mut().find(|s| s.row.id.as_str() == id).unwrap().row;
     let mut spec: Value = serde_json::from_str(&row.spec).unwrap();
     edit(&mut spec);
@@ -160,6 +190,24 @@ fn spec(world: &mut World, id: &str, edit: impl FnOnce(&mut Value)) {
 
 fn exports(world: &mut World) -> &mut Exports {
     world.sights.exports.as_mut().unwrap()
+}
+
+/// The secret of a name.
+fn kept<'w>(world: &'w mut World, name: &str) -> &'w mut SecretFact {
+    world.secrets.iter_mut().find(|s| s.name == name).unwrap()
+}
+
+/// So many days go by, and each administrator has signed in and changed the password meanwhile.
+pub fn later(world: &mut World, days: i64) {
+    world.now.0 = days * DAY;
+    let now = world.now.0;
+    for user in ADMINS {
+        spec(world, user, |user| user["password_set"] = (now - DAY).into());
+        let at = push(world, "identity:token:create", ("user", user, "default"), "default", vec![]);
+        let entry = &mut entries(world)[at];
+        entry.note = Some(json!({ "scope": "system", "methods": ["password", "totp"] }));
+        entry.time = now - DAY;
+    }
 }
 
 fn worked(world: &mut World, check: &str) {
@@ -190,6 +238,55 @@ pub const MORE: &[(&str, fn(&mut World))] = &[
     })),
     ("keypair-public", |w| w.secrets.push(secret("keypair", "k1", "private", Form::Bytes, 400))),
     ("keypair-public", |w| worked(w, "keypair-public")),
+    ("passkey-sign-in", |w| worked(w, "passkey-sign-in")),
+    ("credential-inventory", |w| spec(w, "p1", |passkey| passkey["user"] = "nobody".into())),
+    ("credential-records", |w| worked(w, "credential-records")),
+    ("credential-records", |w| kept(w, "blob").bytes = 20),
+    ("credential-records", |w| kept(w, "secret").form = Form::Bytes),
+    ("credential-records", |w| {
+        // Moved to another row, byte by byte.
+        let mut copy = kept(w, "blob").clone();
+        copy.id = "c2".into();
+        w.secrets.push(copy);
+        w.rows.push(stored("credential", "c2", BANK, "", json!({ "kind": "totp", "user": ANN })));
+    }),
+    ("server-password", |w| worked(w, "server-password")),
+    ("server-password", |w| kept(w, "admin_pass").bytes = 12),
+    ("server-password", |w| w.secrets.retain(|s| s.name != "admin_pass")),
+    ("server-password", |w| spec(w, WAITS, |server| server["has_password"] = false.into())),
+    ("server-password", |w| kept(w, "admin_pass").id = "nobody".into()),
+    ("server-password", |w| {
+        // It runs for an hour and some minutes, and the password is still there.
+        let row = w.rows.iter_mut().find(|s| s.row.id.as_str() == WAITS).unwrap();
+        row.status.body = json!({ "launched": 1 }).to_string();
+        w.now.0 = 3_800_000_000;
+    }),
+    ("server-password", |w| {
+        // The same of one whose record does not say when it was first started.
+        let row = w.rows.iter_mut().find(|s| s.row.id.as_str() == WAITS).unwrap();
+        row.status.phase = "ACTIVE".into();
+        row.status.updated.0 = 1;
+        w.now.0 = 3_800_000_000;
+    }),
+    // A duty without an end that nobody used.
+    ("unused-rights", |w| w.now.0 = 200 * DAY),
+    ("credentials-stale", |w| w.now.0 = 100 * DAY),
+    ("federation-whole", |w| spec(w, MAPPING, |mapping| {
+        mapping["rules"][0]["local"][1]["domain"]["id"] = "default".into();
+    })),
+    ("federation-whole", |w| spec(w, MAPPING, |mapping| {
+        mapping["rules"][0]["local"][1] = json!({ "group": { "id": "g-other" } });
+    })),
+    ("federation-whole", |w| spec(w, "corp:openid", |way| way["mapping"] = "gone".into())),
+    ("federation-whole", |w| spec(w, "corp:openid", |way| way["idp"] = "gone".into())),
+    ("federation-whole", |w| {
+        let row = w.rows.iter_mut().find(|s| s.row.kind == "identity_provider").unwrap();
+        row.row.domain = "default".into();
+    }),
+    ("federation-whole", |w| {
+        let row = w.rows.iter_mut().find(|s| s.row.kind == "directory").unwrap();
+        row.row.spec = row.row.spec.replace("127.0.0.1", "10.0.0.1");
+    }),
     ("service-in-journal", |w| {
         w.rows.push(stored("network", "n-beside", BANK, PROJECT, json!({ "name": "n" })));
     }),

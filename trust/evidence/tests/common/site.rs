@@ -5,11 +5,12 @@ use super::{NETWORK, PORT, VOLUME, stored};
 use jinyun_engine::Stored;
 use jinyun_evidence::attack::Outcome;
 use jinyun_evidence::{
-    Answered, DoorTry, Doors, Knock, QuotaLook, RudeTry, Site, SuiteTry, Taken, World,
+    Answered, DoorTry, Doors, Knock, QuotaLook, RudeTry, Site, StoreFile, SuiteTry, Taken, World,
 };
 use jinyun_journal::Effect;
 use jinyun_wire::{
-    CageFound, DiskPlugged, FileFound, FileState, GuestFound, HostWant, Load, MachineFound, Survey,
+    CageFound, DiskPlugged, FileFound, FileState, GuestFound, HostWant, Load, MachineFound, ReachFound,
+    ReachTry, Survey,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -105,6 +106,15 @@ pub fn survey() -> Survey {
             cage: Ok(cage),
             machine: Ok(machine),
         }]),
+        reach: Ok(vec![ReachFound {
+            guest: MACHINE.into(),
+            uid: 70_000,
+            own: Ok(()),
+            tries: vec![
+                ReachTry { what: "a file of another user's".into(), errno: Some(13) },
+                ReachTry { what: "the agent's memory".into(), errno: Some(1) },
+            ],
+        }]),
         ..Survey::unread("nobody looked")
     }
 }
@@ -174,6 +184,15 @@ fn cage(world: &mut World) -> &mut CageFound {
 
 fn set(world: &mut World, path: &str, value: &str) {
     host(world).settings.insert(path.into(), Ok(Some(value.into())));
+}
+
+pub fn reach(world: &mut World) -> &mut ReachFound {
+    &mut host(world).reach.as_mut().unwrap()[0]
+}
+
+/// A thing of the store: its directory, the keys, the database.
+fn store(world: &mut World, at: usize) -> &mut StoreFile {
+    &mut world.store.as_mut().unwrap()[at]
 }
 
 fn doors(world: &mut World) -> &mut Doors {
@@ -276,6 +295,14 @@ pub const SABOTAGE: &[(&str, fn(&mut World))] = &[
     ("limits-hold", |w| w.site.quotas.as_mut().unwrap()[0].counted = 2),
     ("limits-hold", |w| worked(w, "limits-hold")),
     ("taken-out", |w| w.site.taken.as_mut().unwrap()[0].same = Err("other bytes".into())),
+    // It opened; it would have, but is no file; whoever tried is root.
+    ("file-reach", |w| reach(w).tries[0].errno = None),
+    ("file-reach", |w| reach(w).tries[1].errno = Some(6)),
+    ("file-reach", |w| reach(w).uid = 0),
+    ("store-closed", |w| store(w, 0).mode = 0o755),
+    ("store-closed", |w| store(w, 1).ours = false),
+    ("store-closed", |w| store(w, 2).mode = 0o666),
+    ("store-closed", |w| store(w, 2).link = true),
 ];
 
 /// What an attack tried has worked.
@@ -316,6 +343,14 @@ pub const BLIND: &[(&str, fn(&mut World))] = &[
     ("staff-sources", |w| edit(w, "u2", |user| user["sources"] = json!([]))),
     ("limits-hold", |w| w.site.quotas = Err("busy".into())),
     ("taken-out", |w| w.site.taken = Err("no stage".into())),
+    ("file-reach", |w| reach(w).own = Err("error 13".into())),
+    ("file-reach", |w| host(w).reach = Err("the agent is not root".into())),
+    ("file-reach", |w| host(w).reach = Ok(Vec::new())),
+    // Nothing beside its own file; and all that was to be tried went meanwhile.
+    ("file-reach", |w| reach(w).tries.clear()),
+    ("file-reach", |w| reach(w).tries.iter_mut().for_each(|one| one.errno = Some(3))),
+    ("store-closed", |w| w.store = Err("no such directory".into())),
+    ("store-closed", |w| drop(w.store.as_mut().unwrap().pop())),
 ];
 
 fn set_unread(world: &mut World, path: &str) {

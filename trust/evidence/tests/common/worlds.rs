@@ -11,7 +11,8 @@ use jinyun_engine::{Row, Status, Stored};
 use jinyun_evidence::attack::{Attempt, Outcome, Tried};
 use jinyun_evidence::commands::Asked;
 use jinyun_evidence::{
-    Form, HostLook, ImageLook, Journal, KeyFile, Left, ListenerLook, Reach, SecretFact, World,
+    Form, HostLook, ImageLook, Journal, KeyFile, Left, ListenerLook, Reach, SecretFact, StoreFile,
+    World,
 };
 use jinyun_journal::{Actor, Effect, Entry, Institution, Reason, Target};
 use jinyun_policy::Duty;
@@ -52,7 +53,7 @@ fn rows() -> Vec<Stored> {
     let ours = |kind, id, spec| stored(kind, id, BANK, PROJECT, spec);
     let mut rows = vec![
         stored("project", PROJECT, BANK, PROJECT,
-            json!({ "name": "pay", "enabled": true, "domain": BANK })),
+            json!({ "name": "pay", "enabled": true, "domain": BANK, "tags": ["environment:production"] })),
         ours("network", NETWORK, json!({ "name": "n" })),
         ours("port", PORT, json!({
             "network": NETWORK, "mac": "fa:16:3e:00:00:01", "host": "h1",
@@ -325,6 +326,9 @@ pub fn good() -> World {
         sockets: Ok(listeners.iter().map(|l| l.address).collect()),
         listeners,
         key_file: Ok(KeyFile { mode: 0o600, ours: true }),
+        store: Ok([(".", 0o700), ("keys.json", 0o600), ("state.db", 0o644)]
+            .map(|(name, mode)| StoreFile { name: name.into(), mode, ours: true, link: false })
+            .into()),
         images: vec![ImageLook { id: "i1".into(), intact: Some(Ok(())) }],
         site: site::site(),
         ..World::default()

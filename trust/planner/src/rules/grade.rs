@@ -357,9 +357,10 @@ pub fn recovery(facts: &Facts, rto: Option<u32>, rpo: Option<u32>) -> Conclusion
         is: Some(step),
         given: false,
         why: vec![Reason::new(
-            format!("两项目标取严者，落在“{}”。档次是本规划自设的，标准只要求与系统类别相称。", label.zh),
-            format!("The stricter objective puts it into \"{}\". The steps are the planner's own; \
-                the standard asks only that recovery fits the class.", label.en),
+            format!("两项目标取严者，落在“{}”。档次是本规划自设的，不是 JR/T 0168 的等级；T/IAC 只要求与\
+                系统类别相称。", label.zh),
+            format!("The stricter objective puts it into \"{}\". The steps are the planner's own \
+                and not the levels of JR/T 0168; T/IAC asks that recovery fits the class.", label.en),
             cites,
         )],
         rests_on,

@@ -138,6 +138,16 @@ pub const BEFORE: &[Rule] = &[
         "Draw the line between front and core: core data stay private, both talk through the API \
             gateway.",
         &["IAC-5.3-0", "IAC-5.3-4"]),
+    note(&[("model", &["public"])],
+        "JR/T 0167 的扩展条款针对团体云，未给公有云定级：放公有云只依 T/IAC 与指南，先向监管确认。",
+        "The extended clauses of JR/T 0167 are about community clouds, and none is about public ones: a \
+            public cloud rests on T/IAC and the guide alone. Clear it with the supervisor first.",
+        &["5.1-0-2", "IAC-5.1-3"]),
+    note(&[("shared_apart", &["yes"])],
+        "定下共享数据的唯一主存处与另一端的读写接口，写入方案并经审批。",
+        "Settle where the shared data are kept and by which interface the other place reads and writes \
+            them; write it into the plan and have it approved.",
+        &["GD-N8", "IAC-5.3-1", "IAC-5.3-4"]),
     note(&[("crossing", &["yes"])],
         "与别处系统往来的链路要加密、查完整性，并先评估带宽与时延。",
         "Encrypt and check the link to systems elsewhere; measure its bandwidth and delay first.",

@@ -57,6 +57,14 @@ fn clause(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
         inspection.push(format!("{}: {} <code>{}</code> ({})", both(("记录", "record")),
             esc(&record.name), esc(&record.sha256), esc(&minute(Some(record.at)))));
     }
+    for rail in made.of.guardrails_of(clause) {
+        let holds = match rail.always {
+            true => both(("在所有项目中", "in every project")),
+            false => format!("{} {}", both(("自此配置起", "from this profile on:")), esc(&rail.profile)),
+        };
+        inspection.push(format!("{} {} ({holds}): {}", both(("护栏拒绝", "a guardrail refuses:")),
+            esc(&rail.name), esc(&rail.refuses)));
+    }
     for opinion in made.of.assessor.iter().filter(|o| o.clause == clause.id) {
         inspection.push(format!("{}: {}", both(("评估意见", "the assessor's opinion")),
             esc(&opinion.opinion)));
@@ -103,6 +111,7 @@ fn finding(made: &Made<'_>, finding: &Finding) -> String {
         (("样本", "Sample"), finding.sampled.to_string()),
         (("时间", "When"), esc(&format!("{} ({})", minute(Some(finding.at)), age(made.at, finding.at)))),
         (("日志条目", "Journal entries"), entries.join(", ")),
+        (("此结论始于", "So since"), finding.since.map(|at| esc(&minute(Some(at)))).unwrap_or_default()),
         (("结论", "Says"), esc(&finding.says)),
         (("不涉及", "Says nothing about"), esc(&finding.says_nothing_about)),
         (("以往结论", "Before"), history.join("<br>")),
@@ -122,8 +131,12 @@ pub(super) fn duties(made: &Made<'_>) -> String {
     duties.sort_by_key(|d| (d.state != State::Overdue, d.due.unwrap_or(i64::MAX)));
     let rows: Vec<String> = duties.into_iter().map(|d| {
         let records: Vec<String> = d.records.iter().map(|r| {
-            format!("{} <code>{}</code> {} {}", esc(&r.name), esc(&r.sha256), esc(&minute(Some(r.at))),
-                esc(&r.by))
+            let damage = match r.damage.is_empty() {
+                true => String::new(),
+                false => format!(" {}: {}", both(("文件有损，不计", "damaged, does not count")), esc(&r.damage)),
+            };
+            format!("{} <code>{}</code> {} {}{damage}", esc(&r.name), esc(&r.sha256),
+                esc(&minute(Some(r.at))), esc(&r.by))
         }).collect();
         row(&[esc(&d.clause), esc(&d.owner), esc(&d.every), esc(&minute(d.last)), esc(&minute(d.due)),
             badge(d.state), records.join("<br>")])
@@ -154,7 +167,16 @@ pub(super) fn risks(made: &Made<'_>) -> String {
         ("条款", "Clause"), ("评估意见", "Opinion"), ("说明", "Note"), ("评估人", "By"), ("时间", "When"),
     ];
     let opinions: Vec<String> = of.assessor.iter().map(|o| {
-        row(&[esc(&o.clause), esc(&o.opinion), esc(&o.note), esc(&o.by), esc(&minute(o.at))])
+        let mut note = vec![esc(&o.note)];
+        let more: [(Both, String); 3] = [
+            (("样本", "sample"), o.sample.join(", ")),
+            (("随机数", "nonce"), o.nonce.clone()),
+            (("所评报告", "about the report"), o.report.clone()),
+        ];
+        note.extend(more.iter().filter(|(_, text)| !text.is_empty())
+            .map(|(what, text)| format!("{}: {}", both(*what), esc(text))));
+        note.retain(|line| !line.is_empty());
+        row(&[esc(&o.clause), esc(&o.opinion), note.join("<br>"), esc(&o.by), esc(&minute(o.at))])
     }).collect();
     body.push_str(&table(&heads, &opinions));
     or_none(body)

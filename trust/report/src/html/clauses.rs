@@ -46,6 +46,10 @@ fn line(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
     if let Some(oldest) = made.of.findings_of(clause).iter().map(|f| f.at).min() {
         state.push_str(&format!("<br>{}", esc(&words::age(made.at, oldest))));
     }
+    let bad = matches!(clause.state, State::Failed | State::Overdue);
+    if let Some(since) = clause.since.filter(|_| bad) {
+        state.push_str(&format!("<br>{} {}", both(("始于", "since")), esc(&words::minute(Some(since)))));
+    }
     let mut title = titles(&clause.title_zh, &clause.title_en);
     if !clause.missing.is_empty() {
         title.push_str(&format!("<br>{}: {}", both(("未回答", "not answered")), esc(&clause.missing)));

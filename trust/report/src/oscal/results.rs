@@ -2,10 +2,12 @@
 //!
 //! OSCAL knows two outcomes. Only `met` is satisfied; what is partly so, could not be tried, is out
 //! of date or is not built is not. A duty that is not late was not tried by anybody: its records
-//! are observations, without a finding. An approved exception is a risk that somebody took.
+//! are observations, without a finding. An approved exception is a risk that somebody took. For how
+//! long a clause was in violation, and when nobody looked, are observations of the type that OSCAL has for
+//! the past.
 
 use super::*;
-use crate::model::{Duty, Exception, Opinion, Record, Risk};
+use crate::model::{Duty, Exception, Opinion, Period, Record, Risk, Violation};
 use std::collections::BTreeSet;
 
 pub(super) fn documents(source: &Source<'_>) -> Vec<(String, Value)> {
@@ -132,10 +134,13 @@ fn duty(source: &Source<'_>, duty: &Duty) -> Option<Value> {
     let owner = line(&duty.owner);
     let owner: &str = if owner.is_empty() { "provider" } else { &owner };
     let evidence: Vec<Value> = duty.records.iter().map(|r| {
-        let name = match r.by.is_empty() {
+        let mut name = match r.by.is_empty() {
             true => line(&r.name),
             false => line(&format!("{}, by {}", r.name, r.by)),
         };
+        if !r.damage.is_empty() {
+            name = format!("{name} (damaged, does not count: {})", line(&r.damage));
+        }
         json!({ "href": format!("#{}", record(r)), "description": or_dash(name) })
     }).collect();
     let actor = json!({ "type": "party", "actor-uuid": source.party() });
@@ -152,6 +157,73 @@ fn duty(source: &Source<'_>, duty: &Duty) -> Option<Value> {
         "relevant-evidence": evidence,
         "collected": time(newest),
         "remarks": "That a record exists was looked at, not what it says",
+    }))
+}
+
+/// So many times are written out, the newest.
+const TIMES: usize = 10;
+
+fn times<'p>(newest: impl DoubleEndedIterator<Item = &'p Period>) -> String {
+    let said: Vec<String> =
+        newest.rev().take(TIMES).map(|p| format!("{} to {}", time(p.from), time(p.to))).collect();
+    said.join("; ")
+}
+
+fn lasted(source: &Source<'_>, violation: &Violation) -> String {
+    let standard = violation.standard.as_deref().unwrap_or_default();
+    let half = words::half_code(violation.half);
+    let to = time(source.of.period.to);
+    source.own(&["observation", "violation", standard, &violation.clause, half, &to])
+}
+
+/// For how long a half of a clause was in violation in the period.
+fn violation(source: &Source<'_>, violation: &Violation) -> Value {
+    let period = &source.of.period;
+    let (seconds, count) = (violation.seconds.to_string(), violation.count.to_string());
+    let mut text = format!("In violation {count} time(s) since {}, {seconds} s in all", time(period.from));
+    if !violation.times.is_empty() {
+        text.push_str(&format!(". The newest: {}", times(violation.times.iter())));
+    }
+    let lasts = if violation.lasts { "yes" } else { "no" };
+    json!({
+        "uuid": lasted(source, violation),
+        "title": line(&format!("Time in violation of {}", violation.clause)),
+        "description": text,
+        "methods": ["EXAMINE"],
+        "types": ["historic"],
+        "props": list([
+            prop("clause", &violation.clause),
+            prop("half", words::half_code(violation.half)),
+            prop("violation-seconds", &seconds),
+            prop("violation-times", &count),
+            prop("violation-lasts", lasts),
+        ]),
+        "origins": [{ "actors": [{ "type": "tool", "actor-uuid": tool(source) }] }],
+        "collected": time(period.to),
+        "remarks": "As entries of the journal about this clause say it",
+    })
+}
+
+/// When nobody looked; nothing if the assessment does not tell.
+fn unseen(source: &Source<'_>) -> Option<Value> {
+    let of = source.of;
+    of.violations.as_ref()?;
+    let (seconds, count) = (of.unseen().to_string(), of.gaps.len().to_string());
+    let mut text = format!("Nobody looked {count} time(s) since {}, {seconds} s in all",
+        time(of.period.from));
+    if !of.gaps.is_empty() {
+        text.push_str(&format!(". The newest: {}", times(of.gaps.iter())));
+    }
+    Some(json!({
+        "uuid": source.own(&["observation", "gaps", &time(of.period.to)]),
+        "title": "Gaps in the evidence",
+        "description": text,
+        "methods": ["EXAMINE"],
+        "types": ["historic"],
+        "props": list([prop("gap-seconds", &seconds), prop("gaps", &count)]),
+        "origins": [{ "actors": [{ "type": "tool", "actor-uuid": tool(source) }] }],
+        "collected": time(of.period.to),
+        "remarks": "Of these times nobody can say how clauses stood",
     }))
 }
 
@@ -209,8 +281,9 @@ fn outcome(state: State) -> Option<(&'static str, &'static str)> {
 
 /// What a clause's finding and its item of the plan refer to.
 fn related(source: &Source<'_>, clause: &Clause, made: &mut Map<String, Value>) {
-    let observations = source.of.findings_of(clause).into_iter()
-        .map(|f| json!({ "observation-uuid": observed(source, f) })).collect();
+    let found = source.of.findings_of(clause).into_iter().map(|f| observed(source, f));
+    let lasted = source.of.violations_of(clause).map(|v| lasted(source, v));
+    let observations = found.chain(lasted).map(|id| json!({ "observation-uuid": id })).collect();
     put(made, "related-observations", observations);
     let of = source.of;
     let taken = of.exceptions.iter().filter(|e| e.clause == clause.id)
@@ -253,7 +326,13 @@ fn opinion(source: &Source<'_>, place: usize, opinion: &Opinion) -> Value {
         ("prose", or_dash(said.join(". ")).into()),
     ]);
     let at = opinion.at.map(time).unwrap_or_default();
-    put(&mut made, "props", list([prop("by", &opinion.by), prop("at", &at)]));
+    put(&mut made, "props", list([
+        prop("by", &opinion.by),
+        prop("at", &at),
+        prop("sample", &opinion.sample.join(", ")),
+        prop("nonce", &opinion.nonce),
+        prop("report-sha256", &opinion.report),
+    ]));
     made.into()
 }
 
@@ -283,6 +362,8 @@ fn results(source: &Source<'_>) -> Value {
     let of = source.of;
     let mut observations: Vec<Value> = of.findings.iter().map(|f| observation(source, f)).collect();
     observations.extend(of.duties.iter().filter_map(|d| duty(source, d)));
+    observations.extend(of.violations.iter().flatten().map(|v| violation(source, v)));
+    observations.extend(unseen(source));
     let tried = source.controls(|c| outcome(c.state).is_some());
     let mut result = object([
         ("uuid", source.own(&["result", &time(source.made)]).into()),
@@ -356,8 +437,10 @@ fn poam(source: &Source<'_>) -> Option<Value> {
     let items: Vec<Value> = open.iter().map(|(s, c)| item(source, s, c)).collect();
     let used: BTreeSet<&str> =
         open.iter().flat_map(|(_, c)| of.findings_of(c)).map(|f| f.check.as_str()).collect();
-    let observations = of.findings.iter().filter(|f| used.contains(f.check.as_str()))
-        .map(|f| observation(source, f)).collect();
+    let mut observations: Vec<Value> = of.findings.iter()
+        .filter(|f| used.contains(f.check.as_str())).map(|f| observation(source, f)).collect();
+    let lasted = open.iter().flat_map(|(_, c)| of.violations_of(c));
+    observations.extend(lasted.map(|v| violation(source, v)));
     let instance = line(&of.instance);
     let title = format!("Plan of action and milestones of the instance {instance}");
     let mut made = object([

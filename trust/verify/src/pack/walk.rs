@@ -6,10 +6,11 @@
 //! is printed of a foreign header is escaped and cut.
 
 use super::{
-    AUTHORITIES, BLOCK, Block, CHECKPOINT, EXPORT, Entry, KEYS, Listed, MANIFEST, Manifest, NOTE, Trouble,
-    Verdict, header, octal, signed_text,
+    AUTHORITIES, BLOCK, Block, CHECKPOINT, EVIDENCE, EXPORT, Entry, KEYS, Listed, MANIFEST, Manifest, NOTE,
+    Trouble, Verdict, header, octal, shown, signed_text,
 };
-use crate::{Roots, Signer, algorithm, verify_with};
+use crate::lines::Lines;
+use crate::{Roots, verify_with};
 use jinyun_journal::note::{Key, Note};
 use jinyun_journal::{export, to_hex};
 use sha2::{Digest, Sha256};
@@ -174,11 +175,13 @@ impl Walk<'_> {
         Ok(Some(bytes))
     }
 
-    /// A file's content against its digests; kept if somebody needs it.
-    fn content(&mut self, file: &Listed, mut keep: Option<&mut Vec<u8>>) -> io::Result<bool> {
+    /// A file's content against its digests; kept if somebody needs it. `all` are the pack's files.
+    fn content(&mut self, file: &Listed, all: &[Listed], mut keep: Option<&mut Vec<u8>>)
+        -> io::Result<bool> {
         let (mut sha256, mut sm3) = (Sha256::new(), Sm3::new());
         let mut buffer = std::mem::take(&mut self.piece);
-        let (mut offset, mut bad, mut whole) = (0, Vec::<(u64, u64)>::new(), true);
+        let size = buffer.len() as u64;
+        let (mut offset, mut bad, mut whole, mut looked) = (0, Vec::<Bad>::new(), true, 0);
         for expected in &file.pieces {
             let want = (file.size - offset).min(buffer.len() as u64) as usize;
             let have = self.fill(&mut buffer[..want])?;
@@ -193,23 +196,42 @@ impl Walk<'_> {
                 keep.extend_from_slice(bytes);
             }
             let end = offset + want as u64;
-            if to_hex(&Sha256::digest(bytes)) != *expected {
+            let digest = to_hex(&Sha256::digest(bytes));
+            if digest != *expected {
+                // Somebody's own pack can have any number of them: some are looked up.
+                let place = || file.pieces.iter().position(|piece| *piece == digest);
+                let belongs = if looked < LISTED { place() } else { None };
+                looked += 1;
+                let of = belongs.map(|n| n as u64 * size);
                 match bad.last_mut() {
-                    Some(last) if last.1 + 1 == offset => last.1 = end - 1,
-                    _ => bad.push((offset, end - 1)),
+                    Some(last) if last.to + 1 == offset && of.is_none() && last.of.is_none() => {
+                        last.to = end - 1;
+                    }
+                    _ => bad.push(Bad { from: offset, to: end - 1, of }),
                 }
             }
             offset = end;
         }
         self.piece = buffer;
         let path = file.path.as_str();
-        let fits = to_hex(&sha256.finalize()) == file.sha256 && to_hex(&sm3.finalize()) == file.sm3;
+        let digest = to_hex(&sha256.finalize());
+        let fits = digest == file.sha256 && to_hex(&sm3.finalize()) == file.sm3;
         if bad.is_empty() && whole && !fits {
             let say = format!("{path}: its pieces fit the manifest and its digests do not");
             self.problem(Some(path), "digest", say);
         }
-        for (from, to) in bad.into_iter().take(LISTED) {
-            let say = format!("{path}: something among its bytes {from} to {to} was changed");
+        let changed = whole && !bad.is_empty();
+        let other = all.iter().find(|other| changed && other.sha256 == digest && other.path != file.path);
+        if let Some(other) = other {
+            let say = format!("{path}: holds what belongs into {}", other.path);
+            self.ranged(Some(path), Some((0, file.size.saturating_sub(1))), "changed", say);
+            bad.clear();
+        }
+        for Bad { from, to, of } in bad.into_iter().take(LISTED) {
+            let say = match of {
+                None => format!("{path}: something among its bytes {from} to {to} was changed"),
+                Some(at) => format!("{path}: its bytes {from} to {to} are those that belong at {at}"),
+            };
             self.ranged(Some(path), Some((from, to)), "changed", say);
         }
         if !whole {
@@ -226,7 +248,7 @@ impl Walk<'_> {
             if self.full() {
                 return;
             }
-            let say = format!("{}: is missing", file.path);
+            let say = format!("{}: is missing where the manifest has it", file.path);
             self.problem(Some(&file.path), "missing", say);
         }
     }
@@ -293,7 +315,7 @@ impl Walk<'_> {
                     continue;
                 }
             }
-            if !self.content(&files[next], kept.of(&files[next]))? {
+            if !self.content(&files[next], files, kept.of(&files[next]))? {
                 self.missing(&files[next + 1..]);
                 return Ok(false);
             }
@@ -357,19 +379,27 @@ impl Walk<'_> {
             self.problem(Some(MANIFEST), "signature", say);
             return;
         }
-        let (good, bad) = note.signers(keys);
-        for name in bad {
-            let say = format!("{NOTE}: the signature of {name} is forged, or of a key you do not have");
-            self.problem(Some(NOTE), "signature", say);
+        let lines = Lines::of(&note, keys);
+        for bad in &lines.bad {
+            self.problem(Some(NOTE), "signature", format!("{NOTE}: {bad}"));
         }
         for own in ["ed25519", "sm2"] {
-            if !good.iter().any(|k| k.name == named.instance && algorithm(k) == own) {
-                let say = format!("{NOTE}: is not signed by the {own} key of the instance");
-                self.problem(Some(NOTE), "signature", say);
+            if let Err(why) = lines.by(&named.instance, own, keys) {
+                self.problem(Some(NOTE), "signature", format!("{NOTE}: {why}"));
             }
         }
-        self.found.signers = good.iter()
-            .map(|k| Signer { algorithm: algorithm(k), name: k.name.clone(), notes: 1 }).collect();
+        lines.count(&mut self.found.signers, &mut self.found.unchecked);
+    }
+
+    /// A record's file is named by its digest: by another one it would pass for another record's.
+    fn named(&mut self, files: &[Listed]) {
+        let wrong = |file: &&Listed| {
+            file.path.strip_prefix(EVIDENCE).is_some_and(|name| name != file.sha256)
+        };
+        for file in files.iter().filter(wrong).take(LISTED) {
+            let say = format!("{}: its name is not its SHA-256 ({})", file.path, shown(&file.sha256));
+            self.problem(Some(&file.path), "digest", say);
+        }
     }
 
     /// The journal inside, by the code that judges any export.
@@ -399,6 +429,14 @@ impl Walk<'_> {
         }
         self.found.journal = Some(verify_with(export, keys, outside, roots));
     }
+}
+
+/// Bytes of a file that are not those of the manifest.
+struct Bad {
+    from: u64,
+    to: u64,
+    /// Where in the file they belong, if they are another piece of it.
+    of: Option<u64>,
 }
 
 /// Contents that are needed after the pass.
@@ -472,10 +510,15 @@ fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &R
     } else {
         walk.rest()?;
     }
+    walk.named(&manifest.files);
     let inside = match (&kept.keys, keys) {
-        (Some(text), None) => Key::read_all(&String::from_utf8_lossy(text)).unwrap_or_default(),
-        _ => Vec::new(),
+        (Some(text), None) => Key::read_all(&String::from_utf8_lossy(text)),
+        _ => Ok(Vec::new()),
     };
+    let inside = inside.unwrap_or_else(|why| {
+        walk.problem(Some(KEYS), "signature", format!("{KEYS}: {}", shown(&why)));
+        Vec::new()
+    });
     let keys = keys.unwrap_or(&inside);
     walk.signed(&note, (&manifest, &bytes), keys);
     let told = kept.authorities.as_deref().map(|text| Roots::told(&String::from_utf8_lossy(text)));

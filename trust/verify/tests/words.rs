@@ -1,0 +1,458 @@
+//! The words of the program: what it says that it verified is what it verified, in a pack that is whole
+//! and in one that somebody touched.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../../timestamp/tests/common/mod.rs"]
+mod office;
+
+use jinyun_base::SeedEntropy;
+use jinyun_journal::entry::{Actor, Entry, Institution, Leaf, canonical};
+use jinyun_journal::export::{self, Period};
+use jinyun_journal::merkle::{HashKind, Tree};
+use jinyun_journal::note::{Checkpoint, Key, Note};
+use jinyun_journal::to_hex;
+use jinyun_kms::Kms;
+use jinyun_timestamp::{Authority, Request, granted, imprint};
+use jinyun_verify::pack::{
+    AUTHORITIES, EXPORT, KEYS, Listed, MAGIC, MANIFEST, Manifest, NOTE, header, signed_text,
+};
+use office::Office;
+use sha2::{Digest, Sha256};
+use sm3::Sm3;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+const WITNESS: &str = "bank.example/audit";
+const ASSESSOR: &str = "assessor.example/x";
+const CLOCK: &str = "bank.example/clock";
+const PIECE: usize = 4096;
+const ENTRIES: usize = 6;
+const KEPT: &str = "no checkpoint kept outside was given";
+const REST: &str = "not verified: that reports, what they say of an earlier pack, and records are true";
+
+type Line = (String, [u8; 4], Vec<u8>);
+
+/// A directory with keys of the instance, of a witness, of an assessor, and of somebody else who says
+/// that they are the instance.
+struct Desk {
+    dir: PathBuf,
+    own: Kms,
+    witness: Kms,
+    assessor: Kms,
+    other: Kms,
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn desk(name: &str) -> Desk {
+    let dir = std::env::temp_dir().join(format!("jywords-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let kms = |file: &str, name: &str, seed| {
+        Kms::open(&dir.join(file), name, Box::new(SeedEntropy::new(seed))).unwrap()
+    };
+    let (own, witness) = (kms("own", "tour", 9), kms("witness", WITNESS, 10));
+    let (assessor, other) = (kms("assessor", ASSESSOR, 11), kms("other", "tour", 12));
+    Desk { own, witness, assessor, other, dir }
+}
+
+fn lines(keys: &[&Kms]) -> String {
+    keys.iter().flat_map(|kms| kms.journal_keys()).map(|key: Key| key.line() + "\n").collect()
+}
+
+fn sign(kms: &Kms, text: &str) -> Vec<Line> {
+    HashKind::BOTH.into_iter().flat_map(|kind| kms.sign(kind, text).unwrap()).collect()
+}
+
+/// Changes the last byte of a line's signature.
+fn bend(line: &mut Line) {
+    let last = line.2.len() - 1;
+    line.2[last] ^= 1;
+}
+
+fn entries() -> Vec<Vec<u8>> {
+    let mut before: Option<Leaf> = None;
+    (0..ENTRIES as u64).map(|number| {
+        let entry = Entry {
+            action: "network:port:create".into(),
+            actor: Actor { domain: "bank".into(), id: "ann".into(), kind: "user".into() },
+            approval: None,
+            effects: vec![],
+            institution: Institution {
+                id: "bank".into(),
+                number,
+                previous: before.as_ref().map(Leaf::previous),
+            },
+            note: None,
+            number,
+            outcome: "done".into(),
+            reason: None,
+            request: format!("req-{number}"),
+            source: None,
+            target: None,
+            time: 1_700_000_000_000_000 + number as i64,
+        };
+        let bytes = canonical(&entry).unwrap().into_bytes();
+        before = Some(Leaf::of(&bytes));
+        bytes
+    }).collect()
+}
+
+impl Desk {
+    /// The two checkpoints of the first entries.
+    fn notes(&self, size: usize) -> Vec<Note> {
+        HashKind::BOTH.into_iter().map(|kind| {
+            let mut tree = Tree::new(kind);
+            entries()[..size].iter().for_each(|entry| tree.push(kind.leaf(entry)));
+            let checkpoint = Checkpoint {
+                instance: "tour".into(), epoch: 0, kind, size: size as u64, root: tree.root(), time: 1,
+                clock: "system".into(), offset: 0,
+            };
+            let text = checkpoint.text();
+            Note { signatures: self.own.sign(kind, &text).unwrap(), text }
+        }).collect()
+    }
+
+    fn export(&self, from: usize, notes: &[Note]) -> Vec<u8> {
+        let period =
+            Period { instance: "tour".into(), epoch: 0, from: from as u64, to: ENTRIES as u64 };
+        let (all, mut out) = (entries(), Vec::new());
+        let leaves = all[..from].iter().map(|entry| Leaf::of(entry));
+        let notes: Vec<String> = notes.iter().map(Note::render).collect();
+        export::write(&mut out, &period, leaves, all[from..].iter().cloned(), &notes).unwrap();
+        out
+    }
+
+    /// What the program says and ends with; the last words are options.
+    fn run(&self, words: &[&str], file: &[u8]) -> (i32, String) {
+        std::fs::write(self.dir.join("file"), file).unwrap();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_jinyun-verify"));
+        let out = program.current_dir(&self.dir).args(words).output().unwrap();
+        let said = [out.stdout, out.stderr].concat();
+        (out.status.code().unwrap(), String::from_utf8(said).unwrap())
+    }
+
+    fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.join(name), text).unwrap();
+    }
+}
+
+/// What a pack is made of, to be changed before and after it is signed.
+struct Parts {
+    files: BTreeMap<String, Vec<u8>>,
+    /// Changes lines of its signature.
+    lines: fn(&Desk, &str, &mut Vec<Line>),
+    /// Changes the contents behind the manifest's back.
+    after: fn(&mut BTreeMap<String, Vec<u8>>),
+}
+
+impl Parts {
+    fn new(desk: &Desk) -> Parts {
+        let long: Vec<u8> = (0..3 * PIECE).map(|i| (i / PIECE) as u8).collect();
+        let record = b"a record".to_vec();
+        let files = [
+            ("report.html".to_string(), long), ("report.pdf".into(), vec![7; 5000]),
+            ("assessment.json".into(), vec![8; 5000]), (KEYS.into(), lines(&[&desk.own]).into_bytes()),
+            (format!("evidence/{}", to_hex(&Sha256::digest(&record))), record),
+            (EXPORT.into(), desk.export(0, &desk.notes(ENTRIES))),
+        ];
+        Parts { files: files.into_iter().collect(), lines: |_, _, _| {}, after: |_| {} }
+    }
+
+    fn pack(&self, desk: &Desk) -> Vec<u8> {
+        let listed = |(path, bytes): (&String, &Vec<u8>)| Listed {
+            path: path.clone(),
+            pieces: bytes.chunks(PIECE).map(|piece| to_hex(&Sha256::digest(piece))).collect(),
+            sha256: to_hex(&Sha256::digest(bytes)),
+            size: bytes.len() as u64,
+            sm3: to_hex(&Sm3::digest(bytes)),
+        };
+        let manifest = Manifest {
+            absent: Vec::new(),
+            files: self.files.iter().map(listed).collect(),
+            format: MAGIC.into(),
+            instance: "tour".into(),
+            made: "2026-10-01T00:00:00.000000Z".into(),
+            piece: PIECE as u64,
+        };
+        let manifest = serde_json::to_vec(&manifest).unwrap();
+        let text = signed_text("tour", "2026-10-01T00:00:00.000000Z", &manifest);
+        let mut signatures = sign(&desk.own, &text);
+        (self.lines)(desk, &text, &mut signatures);
+        let note = Note { text, signatures }.render().into_bytes();
+        let mut files = self.files.clone();
+        (self.after)(&mut files);
+        let mut out = Vec::<u8>::new();
+        let front = [(MANIFEST.to_string(), manifest), (NOTE.to_string(), note)];
+        for (path, bytes) in front.into_iter().chain(files) {
+            out.extend(header(&path, bytes.len() as u64).unwrap());
+            out.extend(&bytes);
+            out.resize(out.len().next_multiple_of(512), 0);
+        }
+        out.resize(out.len() + 1024, 0);
+        out
+    }
+}
+
+/// Whether all of the first are said and none of the others.
+fn judge(what: &str, said: &(i32, String), code: i32, says: &[&str], not: &[&str]) {
+    let (ended, text) = said;
+    assert_eq!(*ended, code, "{what}: {text}");
+    for words in says {
+        assert!(text.contains(words), "{what}: `{words}` is not said in\n{text}");
+    }
+    for words in not {
+        assert!(!text.contains(words), "{what}: `{words}` is said in\n{text}");
+    }
+}
+
+#[test]
+fn a_pack_is_said_to_be_what_it_was_found_to_be() {
+    let desk = desk("pack");
+    desk.put("keys", &lines(&[&desk.own]));
+    let pack = Parts::new(&desk).pack(&desk);
+    let said = desk.run(&["pack", "file", "--keys", "keys"], &pack);
+    judge("whole", &said, 0, &["pack of \"tour\", made 2026-10-01", "6 files, ", " bytes: verified\n",
+        "files: all that the manifest names are there with its digests, and no others",
+        "manifest.note: signed by tour (ed25519)\n", "manifest.note: signed by tour (sm2)\n",
+        "journal: 6 entries verified: 0 to 5 of the journal of \"tour\"",
+        "journal: signed by tour (ed25519), 1 checkpoint(s)", KEPT, REST], &["NOT", "not checked"]);
+    // Whole by its own keys is not verified, in none of its parts.
+    let said = desk.run(&["pack", "file"], &pack);
+    judge("no keys", &said, 3, &["whole, but NOT verified: no keys were given",
+        "manifest.note: fits the pack's own key of tour (ed25519)", "journal: 6 entries fit together: 0 to 5",
+        "journal: fits the pack's own key of tour (sm2), 1 checkpoint(s)", "which whoever made it chose"],
+        &["signed by", "bytes: verified", "entries verified"]);
+    // A pack is no export, and the program says how to ask.
+    let said = desk.run(&["file", "--keys", "keys"], &pack);
+    judge("as an export", &said, 2, &["is a pack: jinyun-verify pack file"], &["verified"]);
+    desk.put("empty", "\n");
+    let said = desk.run(&["pack", "file", "--keys", "empty"], &pack);
+    judge("keys without a key", &said, 2, &["empty: holds no key"], &["verified"]);
+}
+
+#[test]
+fn who_signed_the_manifest_is_told_line_by_line() {
+    let desk = desk("note");
+    desk.put("keys", &lines(&[&desk.own]));
+    desk.put("more", &lines(&[&desk.own, &desk.assessor]));
+    desk.put("other", &lines(&[&desk.other]));
+    desk.put("strange", &lines(&[&desk.assessor]));
+    let by_assessor: fn(&Desk, &str, &mut Vec<Line>) =
+        |desk, text, lines| lines.extend(sign(&desk.assessor, text).into_iter().take(1));
+    let bent_assessor: fn(&Desk, &str, &mut Vec<Line>) = |desk, text, lines| {
+        lines.extend(sign(&desk.assessor, text).into_iter().take(1));
+        bend(&mut lines[2]);
+    };
+    let bent_sm2: fn(&Desk, &str, &mut Vec<Line>) = |_, _, lines| bend(&mut lines[1]);
+    let without_sm2: fn(&Desk, &str, &mut Vec<Line>) = |_, _, lines| lines.truncate(1);
+    let own = "manifest.note: signed by tour (ed25519)";
+    let cases: [(&str, fn(&Desk, &str, &mut Vec<Line>), &str, i32, &[&str], &[&str]); 7] = [
+        ("a line of somebody unknown", by_assessor, "keys", 0,
+            &[own, "manifest.note: not checked, for want of a key: the line of assessor.example/x"],
+            &["signed by assessor"]),
+        ("the same with the key", by_assessor, "more", 0,
+            &[own, "manifest.note: signed by assessor.example/x (ed25519)"], &["not checked"]),
+        ("the same, damaged", bent_assessor, "more", 1,
+            &[own, "the signature of assessor.example/x (ed25519) does not verify"],
+            &["signed by assessor", "not checked"]),
+        ("one of the two damaged", bent_sm2, "keys", 1,
+            &[own, "the signature of tour (sm2) does not verify",
+                "is not signed by the sm2 key of the instance tour"],
+            &["manifest.note: signed by tour (sm2)"]),
+        ("one of the two gone", without_sm2, "keys", 1,
+            &[own, "is not signed by the sm2 key of the instance tour"],
+            &["does not verify", "manifest.note: signed by tour (sm2)"]),
+        ("another's keys of that name", |_, _, _| {}, "other", 1,
+            &["the line of tour is by another key than those of that name"], &["signed by tour (", "verify"]),
+        ("keys of others alone", |_, _, _| {}, "strange", 1,
+            &["cannot be checked: no ed25519 key of the instance tour is at hand",
+                "not checked, for want of a key: the line of tour"], &["signed by tour ("]),
+    ];
+    for (what, lines, keys, code, says, not) in cases {
+        let pack = Parts { lines, ..Parts::new(&desk) }.pack(&desk);
+        let said = desk.run(&["pack", "file", "--keys", keys], &pack);
+        judge(what, &said, code, says, not);
+        assert_eq!(said.1.contains(": verified\n"), code == 0, "{what}: {}", said.1);
+    }
+}
+
+#[test]
+fn what_was_exchanged_or_changed_is_told_as_what_it_is() {
+    let desk = desk("files");
+    desk.put("keys", &lines(&[&desk.own]));
+    type Files = BTreeMap<String, Vec<u8>>;
+    let cases: [(&str, fn(&mut Files), &[&str], &[&str]); 4] = [
+        ("two blocks of a file exchanged", |files| {
+            let page = files.get_mut("report.html").unwrap();
+            let (one, two) = page.split_at_mut(PIECE);
+            one.swap_with_slice(&mut two[..PIECE]);
+        }, &["report.html: its bytes 0 to 4095 are those that belong at 4096",
+            "report.html: its bytes 4096 to 8191 are those that belong at 0"], &["something among"]),
+        ("two files exchanged", |files| {
+            let (page, other) = (files["report.pdf"].clone(), files["assessment.json"].clone());
+            files.insert("report.pdf".into(), other);
+            files.insert("assessment.json".into(), page);
+        }, &["report.pdf: holds what belongs into assessment.json",
+            "assessment.json: holds what belongs into report.pdf"], &["something among"]),
+        // Where a report says what is other than in an earlier one, as in any other place.
+        ("a byte of a report", |files| files.get_mut("report.html").unwrap()[9000] ^= 1,
+            &["report.html: something among its bytes 8192 to 12287 was changed"], &["belong"]),
+        ("a file taken out", |files| drop(files.remove("report.pdf")),
+            &["report.pdf: is missing where the manifest has it"], &["was changed"]),
+    ];
+    for (what, after, says, not) in cases {
+        let pack = Parts { after, ..Parts::new(&desk) }.pack(&desk);
+        let said = desk.run(&["pack", "file", "--keys", "keys"], &pack);
+        judge(what, &said, 1, says, not);
+        // The manifest is what was signed, and the journal is whole: that stays true and is said.
+        judge(what, &said, 1, &["bytes: NOT verified", "manifest.note: signed by tour (ed25519)",
+            "journal: 6 entries verified"], &["files: all", REST]);
+    }
+    // A record under another's digest: whoever holds the keys can sign that.
+    let mut parts = Parts::new(&desk);
+    parts.files.insert(format!("evidence/{}", "0".repeat(64)), b"another".to_vec());
+    let said = desk.run(&["pack", "file", "--keys", "keys"], &parts.pack(&desk));
+    judge("a record under another's name", &said, 1, &["its name is not its SHA-256"], &["bytes: verified"]);
+    let mut parts = Parts::new(&desk);
+    parts.files.insert(KEYS.into(), b"nonsense".to_vec());
+    let said = desk.run(&["pack", "file"], &parts.pack(&desk));
+    judge("keys that are none", &said, 1,
+        &["journal/keys: keys file, line 1: not a key", "no ed25519 key of the instance tour is at hand"], &[]);
+}
+
+#[test]
+fn co_signatures_and_kept_checkpoints_are_told_as_far_as_they_were_checked() {
+    let desk = desk("witness");
+    desk.put("keys", &lines(&[&desk.own]));
+    desk.put("more", &lines(&[&desk.own, &desk.witness]));
+    let witnessed = |spoil: bool| {
+        let mut notes = desk.notes(ENTRIES);
+        let text = notes[0].text.clone();
+        notes[0].signatures.extend(sign(&desk.witness, &text).into_iter().take(1));
+        if spoil {
+            bend(&mut notes[0].signatures[1]);
+        }
+        notes
+    };
+    let (good, bad) = (witnessed(false), witnessed(true));
+    let cases: [(&str, &[Note], &str, i32, &[&str], &[&str]); 4] = [
+        ("with the witness's key", &good, "more", 0,
+            &["signed by bank.example/audit (ed25519), 1 checkpoint(s)"], &["not checked", "NOT"]),
+        ("without", &good, "keys", 0,
+            &["not checked, for want of a key: the line of bank.example/audit, 1 checkpoint(s)"],
+            &["signed by bank", "NOT"]),
+        ("damaged", &bad, "more", 1,
+            &["the signature of bank.example/audit (ed25519) does not verify, on the sha256 checkpoint of 6"],
+            &["signed by bank", "not checked"]),
+        // Damage that nobody can see is not called good.
+        ("damaged, without the key", &bad, "keys", 0,
+            &["not checked, for want of a key: the line of bank.example/audit"], &["signed by bank"]),
+    ];
+    for (what, notes, keys, code, says, not) in cases {
+        let said = desk.run(&["--keys", keys, "file"], &desk.export(0, notes));
+        judge(what, &said, code, says, not);
+        let mut parts = Parts::new(&desk);
+        parts.files.insert(EXPORT.into(), desk.export(0, notes));
+        let said = desk.run(&["pack", "file", "--keys", keys], &parts.pack(&desk));
+        judge(what, &said, code, says, not);
+    }
+    // Kept ones: the same, another history's, one that the export cannot be compared with, a forged one.
+    let (late, early) = (desk.export(4, &desk.notes(ENTRIES)), desk.notes(3).remove(0));
+    let whole = desk.export(0, &desk.notes(ENTRIES));
+    let mut lying = desk.notes(3).remove(0);
+    let mut text = Checkpoint::parse(&lying.text).unwrap();
+    text.root[0] ^= 1;
+    lying.text = text.text();
+    lying.signatures = desk.own.sign(HashKind::Sha256, &lying.text).unwrap();
+    let mut forged = desk.notes(3).remove(0);
+    bend(&mut forged.signatures[0]);
+    let cases: [(&str, &[u8], &Note, i32, &[&str], &[&str]); 4] = [
+        ("the same", &whole, &early, 0, &["1 of 1 checkpoint(s) kept outside compared",
+            "1 of them the same", "0 to 5 of the journal"], &[KEPT, "NOT"]),
+        ("another root", &whole, &lying, 1, &["1 of 1 checkpoint(s) kept outside compared", "0 of them the same",
+            "is not that of the checkpoint kept outside", "said to be 0 to 5"], &["1 of them"]),
+        ("before the export", &late, &early, 0, &["4 to 5 of the journal of",
+            "none of the 1 checkpoint(s) kept outside was compared: a provider who rewrote everything",
+            "the sha256 checkpoint of 3 entries that was kept outside was not compared"], &["the same", "NOT"]),
+        ("forged", &whole, &forged, 1, &["does not verify, on the kept sha256 checkpoint of 3 entries",
+            "is signed by no key that is at hand", "none of the 1 checkpoint(s)"], &["the same"]),
+    ];
+    for (what, export, kept, code, says, not) in cases {
+        desk.put("kept", &kept.render());
+        let said = desk.run(&["--keys", "keys", "--checkpoint", "kept", "file"], export);
+        judge(what, &said, code, says, not);
+    }
+}
+
+#[test]
+fn timestamps_say_when_by_whose_word_or_that_nobody_looked() {
+    let (desk, office) = (desk("clock"), Office::new("words"));
+    desk.put("keys", &lines(&[&desk.own]));
+    desk.put("root", &office.pem("root"));
+    let authority = Authority::of_pem(CLOCK, &office.pem("root")).unwrap();
+    let stamped = |spoil: bool| {
+        let mut notes = desk.notes(ENTRIES);
+        let request = Request::new(imprint(&notes[0]).unwrap(), [5; 8]);
+        let token = granted(&office.answer(&request.der(), "clock", "")).unwrap().to_vec();
+        notes[0].signatures.push((CLOCK.into(), authority.id(CLOCK), token));
+        if spoil {
+            bend(&mut notes[0].signatures[1]);
+        }
+        notes
+    };
+    let (good, bad) = (stamped(false), stamped(true));
+    let existed = "the sha256 checkpoint of 6 entries existed before ";
+    let cases: [(&str, &[Note], bool, bool, i32, &[&str], &[&str]); 5] = [
+        ("by no root", &good, false, false, 0,
+            &["a timestamp of bank.example/clock on the sha256 checkpoint of 6 entries was not checked"],
+            &[existed, "want of a key"]),
+        ("by a given root", &good, true, false, 0, &[existed, "according to C=CN, O=Example, CN=clock"],
+            &["was not checked", "came with the pack"]),
+        ("by the pack's root", &good, false, true, 0, &[existed, "which came with the pack"],
+            &["was not checked"]),
+        ("damaged, by a given root", &bad, true, false, 1,
+            &["the timestamp of bank.example/clock on the checkpoint of 6 entries (sha256) is wrong"],
+            &[existed, "was not checked"]),
+        ("damaged, by no root", &bad, false, false, 0, &["was not checked"], &[existed]),
+    ];
+    for (what, notes, given, inside, code, says, not) in cases {
+        let mut parts = Parts::new(&desk);
+        parts.files.insert(EXPORT.into(), desk.export(0, notes));
+        if inside {
+            let line = authority.line().unwrap() + "\n";
+            parts.files.insert(AUTHORITIES.into(), line.into_bytes());
+        }
+        let mut words = vec!["pack", "file", "--keys", "keys"];
+        if given {
+            words.extend(["--tsa-root", "root"]);
+        }
+        judge(what, &desk.run(&words, &parts.pack(&desk)), code, says, not);
+    }
+    // One that was kept outside is told apart from the file's own.
+    desk.put("kept", &good[0].render());
+    let export = desk.export(0, &desk.notes(ENTRIES));
+    let words = ["--keys", "keys", "--checkpoint", "kept", "--tsa-root", "root", "file"];
+    judge("kept", &desk.run(&words, &export), 0, &["the kept sha256 checkpoint of 6 entries existed before",
+        "1 of them the same"], &["NOT"]);
+}
+
+#[test]
+fn bad_words_get_a_sentence() {
+    let desk = desk("usage");
+    let cases: [(&[&str], i32, &str); 8] = [
+        (&[], 2, "the file to be verified is missing"), (&["file"], 2, "give --keys"),
+        (&["--keys"], 2, "--keys needs a file behind it"), (&["--strange", "file"], 2, "--strange is not known"),
+        (&["pack", "file", "file"], 2, "one file is verified at a time"),
+        (&["pack", "nowhere"], 2, "nowhere: No such file"), (&["--help"], 0, "usage: jinyun-verify"),
+        (&["file", "--keys", "nowhere"], 2, "nowhere: No such file"),
+    ];
+    for (words, code, want) in cases {
+        judge(&words.join(" "), &desk.run(words, b"x"), code, &[want], &["verified\n"]);
+    }
+}
