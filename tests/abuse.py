@@ -29,10 +29,12 @@ import time
 import urllib.parse
 
 from abuse_cases import CASES, FINE, HEX, LARGE, LONG, OPENSTACK, SECRETS, STAFF, UUID, WORKERS
+from abuse_cases.device import device_cases
 from abuse_cases.document import NOBODY, operations, written
 from abuse_cases.identity import identity_cases
 from abuse_cases.openstack import compute_cases, image_cases, network_cases, volume_cases
 from abuse_cases.own import own_cases
+from abuse_cases.passkeys import passkey_cases
 from abuse_cases.registers import register_cases
 from abuse_cases.values import MALFORMED, QUERIES, TRICKS, wrong
 from abuse_stories import identity, openstack, own, registers, signing, wire
@@ -130,7 +132,7 @@ class Sweep:
         mounts = self.world.mounts()
         self.operations = operations(mounts)
         for add in (identity_cases, image_cases, volume_cases, network_cases, compute_cases, own_cases,
-                    register_cases):
+                    register_cases, device_cases, passkey_cases):
             add()
         listed = [(service, method, path) for service, method, path, _ in self.operations]
         self.check("the documents have operations of each service", len(listed) > 300

@@ -17,6 +17,7 @@ import threading
 import time
 import urllib.parse
 
+from abuse_cases import passkeys
 from abuse_cases.registers import POINT
 from abuse_cases import FINE, KEY, NOVA, OPENSTACK, ROLES, SECRETS, STAFF, TITLES, counter, login, password
 from cloud import Instance, expect, until
@@ -202,7 +203,7 @@ class World:
 
     def mounts(self):
         """What the product says that it offers, to whoever asks for something else."""
-        return re.findall(r"/\w+", self.do("nobody", "GET", "/nothing").json["error"]["message"])
+        return re.findall(r"/[\w-]+", self.do("nobody", "GET", "/nothing").json["error"]["message"])
 
     def filled(self, value):
         if value == "$range":
@@ -358,7 +359,8 @@ class World:
                 path = f"{place}/{ident}/{kind}/{who}/roles/{ROLES['reader']}"
                 self.must("boss", "PUT", f"{base}/{path}")
                 self.must("boss", "PUT", f"{base}/OS-INHERIT/{path}/inherited_to_projects")
-        trusted, self["idp"], self["protocol"], self["mapping"] = f"{base}/OS-FEDERATION", "abuse", "openid", "abuse"
+        trusted, self["protocol"] = f"{base}/OS-FEDERATION", "openid"
+        self["idp"] = self["mapping"] = f"abuse@{self['bank']}"
         self.must("boss", "PUT", f"{trusted}/identity_providers/abuse", {"identity_provider": {
             "domain_id": self["bank"], "remote_ids": ["https://id.example"], "jinyun:audiences": ["jinyun"]}})
         self.must("boss", "PUT", f"{trusted}/mappings/abuse", {"mapping": {"rules": MAPPING}})
@@ -476,6 +478,10 @@ class World:
         self.server("off", "ACTIVE")
         self.must("ann", "POST", f"/compute/v2.1/servers/{self['off']}/action", {"os-stop": None})
         self.server("off", "SHUTOFF")
+        made = self.must("nobody", "POST", "/identity/v3/OS-JINYUN/device", {"device": {"client": "abuse"}})["device"]
+        self["user_code"] = made["user_code"]
+        SECRETS.append(made["device_code"])
+        self["passkey"] = passkeys.keep(self, "tina")
 
     def image(self, who, name):
         ident = self.must(who, "POST", "/image/v2/images", {"name": name, "disk_format": "qcow2",

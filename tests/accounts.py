@@ -207,7 +207,7 @@ class Person:
 
     def __init__(self, at, ident, name, domain, secret):
         self.at, self.id, self.name, self.domain, self.password = at, ident, name, domain, secret
-        self.seed, self.step, self.kept, self.lock = None, 0, {}, threading.Lock()
+        self.seed, self.step, self.kept, self.lock = None, 0, {}, threading.RLock()
 
     def named(self):
         return {"name": self.name, "domain": {"id": self.domain}}

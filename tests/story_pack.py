@@ -4,7 +4,9 @@ is found.
 
     tests/story_pack.py [--binary PATH] [--seed N] [--lent --instance NAME --port N --management-port N]
 
-The cloud's pack is written, then the cloud is stopped. Pack, public keys and `jinyun-verify` go to an empty
+Somebody records a duty with a file (on an instance of its own), and a second assessment is made: its period
+begins where the first one ended. The cloud's pack is written, with that file although nobody names a
+directory, then the cloud is stopped. Pack, public keys and `jinyun-verify` go to an empty
 directory, and the verifier runs there without an environment, without a network, and without the
 directories of any instance. One byte of every file is changed, at places that follow from a seed, and in
 its header, in the padding and behind the end; files are removed, added, swapped. Each time the verifier has
@@ -13,6 +15,7 @@ documents of this very pack (tests/oscal.py). The first run, of the pack as it i
 say anything: a verifier that refuses everything fails it."""
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import random
@@ -21,7 +24,7 @@ import sys
 import tarfile
 
 from cloud import expect, run
-from story_world import assess, main, verifier
+from story_world import assess, fresh_code, main, verifier
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BLOCK = 512
@@ -164,6 +167,40 @@ def spoil(story, at, assessor, pack):
         assessor.names("cut off in the last file", pack.bytes[:data + size // 2], names[-1])
 
 
+def recorded(at, desk):
+    """A duty that is recorded with a file. Returns the file's content."""
+    staff, text = at.administrator("secadmin"), b"what was agreed\n"
+    desk.login("secadmin", "secadmin", staff.user["password"], "--system", code=fresh_code(staff))
+    duties = desk.ask("secadmin", "duty", "list", "--standard", "jrt0167", "--state", "due")
+    # What no administrator owes by the catalogue is the security administrator's to record.
+    duty = next(one["id"] for one in duties if one["record"] == "document"
+                and one["owner"] not in ("system administrator", "audit administrator"))
+    path = f"{desk.where}/minutes"
+    with open(path, "wb") as file:
+        file.write(text)
+    desk.ask("secadmin", "duty", "record", duty, "--title", "what was agreed", "--file", path, "--kind",
+             "document")
+    os.unlink(path)
+    return text
+
+
+def period(inside, second):
+    """What an assessment says of its period: times that lie in it, and the states at its end."""
+    whole = inside["period"]
+    expect(whole["from"] < whole["to"], "it has no period", said=str(whole))
+    times = [one for row in inside["violations"] for one in row["times"]] + inside["gaps"]
+    expect(all(whole["from"] <= one["from"] < one["to"] <= whole["to"] for one in times),
+           "a time lies outside of the period", said=str(times)[:400])
+    rows = [row for standard in inside["standards"] for row in standard["clauses"]]
+    bad = {row["id"] for row in rows
+           if {row["state"], row.get("tenant_state")} & {"failed", "overdue"}}
+    lasts = {row["clause"] for row in inside["violations"] if row["lasts"]}
+    expect(lasts == bad, "other clauses are in violation than stand so", said=f"{lasts} and {bad}")
+    took = (whole["to"] - whole["from"]) / 1e6
+    expect(not second or took < 3600, "it does not begin where the last one ended", said=str(whole))
+    expect(inside["guardrails"], "it names no guardrail", said=str(list(inside)))
+
+
 def trestle(pack):
     return run([sys.executable, f"{HERE}/oscal.py", pack], 600)[1]
 
@@ -171,12 +208,19 @@ def trestle(pack):
 def tell(story, at, desk):
     pack, place = f"{desk.where}/pack", f"{desk.where}/assessor"
     with story.step("the pack is written") as words:
+        text = None
         if not at.lent:  # a lent one was assessed on its tour
             assess(desk)
-        desk.do(None, "report", "--format", "pack", pack)
+            text = recorded(at, desk)
+            assess(desk)
+        out = desk.do(None, "report", "--format", "pack", pack)
         left = set(os.listdir(desk.where)) - {"pack", "config"}
         expect(not left, "making it has left files", said=str(left))
         whole = Pack(pack)
+        if text:
+            name = f"evidence/{hashlib.sha256(text).hexdigest()}"
+            expect(name in whole.files, "the file of the record is not in the pack", said=out)
+            expect(whole.part(name)[BLOCK:].startswith(text), "another file has its name")
         words.append(f"{len(whole.files)} files, {len(whole.bytes) // 1024} KiB")
     with story.step("the cloud is stopped"):
         desk.do(None, "stop")
@@ -194,10 +238,14 @@ def tell(story, at, desk):
         out = assessor.verify("pack", "--keys", "keys")[1]
         expect("verified" in out and "NOT" not in out and f'pack of "{at.name}"' in out,
                "it is not verified", said=out)
+        told = ("and no others", f"manifest.note: signed by {at.name} (ed25519)",
+                f"manifest.note: signed by {at.name} (sm2)", f'of the journal of "{at.name}"',
+                "not verified: that reports")
+        expect(all(one in out for one in told), f"it does not say all of {', '.join(told)}", said=out)
         words.append(out.splitlines()[0])
         code, out, _ = assessor.verify("pack", ok=False)
-        expect(code == 3 and "no keys were given" in out, "without keys it says more than that it is whole",
-               said=out)
+        expect(code == 3 and "no keys were given" in out and "signed by" not in out,
+               "without keys it says more than that it is whole", said=out)
     with story.step("its parts: the newest checkpoints, the journal by a second verifier"):
         with tarfile.open(pack) as tar:
             for name in ("export", "keys", "checkpoint-sha256", "checkpoint-sm3"):
@@ -206,8 +254,10 @@ def tell(story, at, desk):
             inside = json.load(tar.extractfile("assessment.json"))
         expect(inside["instance"] == at.name, "the assessment is of another instance",
                said=str(list(inside)))
-        assessor.verify("pack", "--keys", "keys", "--kept", "checkpoint-sha256.own", "--kept",
-                        "checkpoint-sm3.own")
+        period(inside, bool(text))
+        out = assessor.verify("pack", "--keys", "keys", "--kept", "checkpoint-sha256.own", "--kept",
+                              "checkpoint-sm3.own")[1]
+        expect("2 of 2 checkpoint(s)" in out and "2 of them the same" in out, "they were not compared", said=out)
         run([sys.executable, f"{HERE}/verify.py", "--keys", f"{place}/keys", f"{place}/export.own"], 300)
         with open(f"{place}/checkpoint-sha256.own", encoding="utf-8") as file:
             lines = file.read().split("\n")

@@ -259,7 +259,10 @@ class Tour:
         begin = time.monotonic()
         made = self.cli("tour", "server", "create", "--image", "guest", "--flavor", "m1.tiny", "--network", "front",
                         "--security-group", "web", "--key-name", "tour", "--wait", "web")
-        expect(made["status"] == "ACTIVE", "the server is not ACTIVE", said=made)
+        expect(made["status"] == "ACTIVE", "the server is not ACTIVE", said={**made, "adminPass": "..."})
+        self.guest_password = made.get("adminPass") or ""
+        expect(len(self.guest_password) >= 20, "the server was given no password")
+        expect(self.guest_password not in json.dumps(self.server(made["id"])), "the server's password is shown again")
         self.web, self.address = made["id"], made["addresses"]["front"][0]
         if not self.real:
             return "ok"
@@ -267,6 +270,16 @@ class Tour:
         name = until("SSH into web from another port of its network", BOOT,
                      lambda: self.ssh("hostname", 15), 0.3)
         expect(name == "web", "the guest has another name than its server", "hostname", name)
+        # The guest has the password that its owner was shown, and nobody reads it at the metadata service any more.
+        shadow = self.ssh("grep ^root: /etc/shadow").split(":")[1]
+        scheme, salt = shadow.split("$")[1:3]
+        hashed = subprocess.run(["openssl", "passwd", f"-{scheme}", "-salt", salt, "-stdin"], text=True,
+                                input=self.guest_password, capture_output=True, check=True).stdout.strip()
+        expect(hashed == shadow, "the guest has another password than its owner was shown")
+        ask = "(printf 'GET /openstack/latest/meta_data.json HTTP/1.0\\r\\n\\r\\n'; sleep 1) | nc -w 3 169.254.169.254 80"
+        page = until("the metadata service has the guest's page", 10,
+                     lambda: (said := self.ssh(ask)).find('"uuid"') >= 0 and said)
+        expect("admin_pass" not in page and self.guest_password not in page, "the password is told again")
         self.notes.append(f'Server      "web" {self.address}: ACTIVE after {active:.1f} s, SSH after '
                           f"{time.monotonic() - begin:.1f} s")
         expect(set(self.instance.guests()) == {self.web}, "there are other guests than web",
@@ -473,8 +486,15 @@ class Tour:
             content = file.read()
         with open(f"{at.state}/log", "rb") as file:
             said = file.read()
-        for user in self.users.values():
-            expect(user["password"].encode() not in content + said, "a password stands in the journal or in the log")
+        for secret in [user["password"] for user in self.users.values()] + [self.guest_password]:
+            expect(secret.encode() not in content + said, "a password stands in the journal or in the log")
+        for folder in ("control", "host") if self.real else ("control",):
+            with os.scandir(f"{at.state}/{folder}") as found:
+                for entry in found:
+                    if entry.is_file():
+                        with open(entry.path, "rb") as file:
+                            expect(self.guest_password.encode() not in file.read(),
+                                   f"the guest's password stands in {folder}/{entry.name}")
 
         python = [sys.executable, f"{HERE}/verify.py"]
         own = os.path.join(os.path.dirname(os.path.realpath(at.binary)), "jinyun-verify")

@@ -9,6 +9,7 @@ use crate::control;
 use crate::instance::Instance;
 use crate::say;
 use crate::session::{Session, Wish};
+use crate::show::{self, Output};
 use jinyun_base::{Every, Fault, Secret, Time};
 use jinyun_evidence::{
     AREAS, Answer as Way, Catalogue, Counts, Exception, Finding, Half, Level, MAIN, Method,
@@ -37,21 +38,21 @@ pub struct Options {
     #[arg(long, value_parser = AREAS.map(|(code, ..)| code), ignore_case = true)]
     area: Option<String>,
     /// Only what was looked at within this time: 90s, 15m, 2h, 1d.
-    #[arg(long, value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
     /// The language of titles and words. What checks say is in English.
     #[arg(long, default_value = "en", value_parser = ["en", "zh"])]
     lang: String,
-    /// How to print it.
-    #[arg(long, default_value = "table", value_parser = ["table", "json"])]
-    format: String,
+    /// How to print it. All commands have --output for that; where both are given, this holds.
+    #[arg(long, value_parser = ["table", "json"])]
+    format: Option<String>,
     /// Show the newest report instead of making one.
     #[arg(long)]
     latest: bool,
 }
 
 /// The states: as they are asked for, and in words.
-const STATES: [(&str, State, &str, &str); 12] = [
+pub(crate) const STATES: [(&str, State, &str, &str); 12] = [
     ("met", State::Met, "MET", "符合"),
     ("partly", State::Partly, "PARTLY", "部分符合"),
     ("failed", State::Failed, "FAILED", "不符合"),
@@ -68,7 +69,7 @@ const STATES: [(&str, State, &str, &str); 12] = [
 
 /// Reads a length of time; microseconds.
 fn since(text: &str) -> Result<i64, String> {
-    let bad = || "is no length of time such as 90s, 15m, 2h or 1d".to_string();
+    let bad = || "it is no length of time such as 90s, 15m, 2h or 1d".to_string();
     let unit = match text.chars().last() {
         Some('s') => 1,
         Some('m') => 60,
@@ -160,12 +161,15 @@ fn sign_in(client: &Client, instance: &Instance, wish: &Wish) -> Result<Secret<S
     }
 }
 
-/// What the management listener answers about the newest assessment.
-pub fn newest(instance: &Instance, wish: &Wish) -> Result<Value, Fault> {
+/// What the management listener answers about the newest assessment; of the time since a moment
+/// (microseconds), or since the assessment before.
+pub fn newest(instance: &Instance, wish: &Wish, since: Option<i64>) -> Result<Value, Fault> {
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
     let token = sign_in(&client, instance, wish)?;
-    let answer = client.send("GET", "/evidence/v1/assessments/latest?format=full", Some(&token), None)?;
+    let since = since.map(|at| format!("&since={at}")).unwrap_or_default();
+    let path = format!("/evidence/v1/assessments/latest?format=full{since}");
+    let answer = client.send("GET", &path, Some(&token), None)?;
     match answer.status {
         200 => Ok(answer.body),
         _ => Err(refused("the newest assessment", &answer)),
@@ -194,21 +198,30 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
     let states = report.clauses.iter().map(|s| (s.clause.id.clone(), s.state)).collect();
     choose(&mut report, options, now)?;
     let view = View { report: &report, states, now: now.0, zh: options.lang == "zh" };
-    // Formats for other tools (OSCAL, HTML) are made elsewhere from the same report: their place is here.
-    match options.format.as_str() {
-        "json" => {
-            let (sha256, entry) = (assessment.get("sha256"), assessment.get("entry"));
-            let whole = json!({ "report": report, "sha256": sha256, "entry": entry });
-            let text = serde_json::to_string_pretty(&whole);
-            say::out(&text.map_err(|e| Fault::new(format!("the report: {e}")))?);
+    let output = match options.format.as_deref() {
+        Some("json") => Output::Json,
+        Some(_) => Output::Table,
+        None => wish.output,
+    };
+    match output {
+        Output::Json | Output::Yaml => {
+            let beside = |name: &str| assessment.get(name);
+            let whole = json!({
+                "report": report, "sha256": beside("sha256"), "entry": beside("entry"),
+                "period": beside("period"), "violations": beside("violations"), "gaps": beside("gaps"),
+            });
+            show::print(output, &whole, String::new);
         }
-        _ if options.clause.is_some() => {
+        Output::Table if options.clause.is_some() => {
             for standing in &report.clauses {
                 say::out(&view.detail(standing));
             }
         }
-        _ => {
+        Output::Table => {
             for line in view.overview(options.narrows()) {
+                say::out(&line);
+            }
+            if !options.narrows() && let Some(line) = view.passed(assessment) {
                 say::out(&line);
             }
             let entry = assessment.get("entry").and_then(Value::as_u64).unwrap_or_default();
@@ -479,6 +492,25 @@ impl View<'_> {
         }
     }
 
+    /// The period in a line: how many halves of clauses were in violation, how long nobody looked. Nothing
+    /// if an earlier version made the assessment.
+    fn passed(&self, assessment: &Value) -> Option<String> {
+        let at = |end: &str| assessment.get("period")?.get(end)?.as_i64();
+        let (from, to) = (at("from")?, at("to")?);
+        let list = |name: &str| assessment.get(name)?.as_array();
+        let broken = list("violations")?;
+        let lasts = broken.iter().filter(|one| one.get("lasts").and_then(Value::as_bool) == Some(true));
+        let seconds: i64 = broken.iter().filter_map(|one| one.get("seconds")?.as_i64()).sum();
+        let unseen: i64 = list("gaps")?.iter()
+            .filter_map(|gap| Some(gap.get("to")?.as_i64()?.saturating_sub(gap.get("from")?.as_i64()?)))
+            .sum();
+        Some(format!("{} {} .. {}: {} {} ({} {}), {} {}; {} {}",
+            self.say("Period", "期间"), Time(from).seconds(), Time(to).seconds(), broken.len(),
+            self.say("in violation", "项曾不合规"), lasts.count(), self.say("still", "项仍是"),
+            ago(seconds.saturating_mul(Time::SECOND), 0), self.say("in all", "累计"),
+            self.say("nobody looked for", "无人查看"), ago(unseen, 0)))
+    }
+
     /// Everything that is known of a clause.
     fn detail(&self, standing: &Standing) -> String {
         let clause = &standing.clause;
@@ -523,6 +555,15 @@ impl View<'_> {
         }
         if let Some(Exception { reason, who }) = &standing.exception {
             lines.push(format!("  {}: {reason} ({who})", self.say("does not apply", "不适用")));
+        }
+        let rails = jinyun_access::guardrails().iter().filter(|r| r.clauses.contains(&clause.id.as_str()));
+        for rail in rails {
+            let holds = match rail.always() {
+                Some(_) => self.say("in every project", "所有项目").to_string(),
+                None => format!("{} {}", self.say("from profile", "自配置"), rail.profile.word()),
+            };
+            lines.push(format!("  {} {} ({holds}): {}", self.say("guardrail", "护栏"), rail.name,
+                rail.refuses));
         }
         if !clause.see.is_empty() {
             lines.push(format!("  {}: {}", self.say("see", "参见"), self.rows(&clause.see)));

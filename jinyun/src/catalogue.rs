@@ -20,7 +20,8 @@ const PATH: &str = "/evidence/v1/catalogues";
 /// What to do.
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// Make a catalogue of a table of requirements (docs/catalogue.md says which columns there are).
+    /// Make a catalogue of a table of requirements (docs/catalogue.md says which columns there are);
+    /// asks no platform.
     Import {
         /// The table: a .csv file as spreadsheet programs write it, or a .yaml file.
         file: PathBuf,
@@ -43,19 +44,21 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Say everything that is wrong with a catalogue, or what is in it.
+    /// Say everything that is wrong with a catalogue, or what is in it; asks no platform.
     Check {
         /// The catalogue.
         file: PathBuf,
     },
-    /// The catalogues by which the platform is judged.
+    /// List the catalogues by which the platform is judged: shipped, installed, refused.
     List,
-    /// Install a catalogue; it is loaded when the instance's processes start again.
+    /// Install a catalogue (security administrator); it is loaded when the instance's processes start
+    /// again.
     Install {
         /// The catalogue.
         file: PathBuf,
     },
-    /// Remove an installed catalogue; it is judged by until the instance's processes start again.
+    /// Remove an installed catalogue (security administrator); it is judged by until the instance's
+    /// processes start again.
     Remove {
         /// Its short name.
         key: String,
@@ -72,10 +75,10 @@ fn bytes(path: &Path) -> Result<Vec<u8>, Fault> {
 }
 
 /// Everything that is wrong with a file, a line each.
-fn unfit(malformed: &Malformed) -> Failed {
+fn unfit(what: &str, malformed: &Malformed) -> Failed {
     let said = malformed.to_string();
     let lines: Vec<String> = said.lines().map(show::plain).collect();
-    Failed::new(REFUSED, format!("the catalogue cannot be taken:\n  {}", lines.join("\n  ")))
+    Failed::new(REFUSED, format!("the {what} cannot be taken:\n  {}", lines.join("\n  ")))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
@@ -89,8 +92,9 @@ fn write(path: &Path, text: &str) -> Result<(), Fault> {
 /// A catalogue from its file, which fits the shipped ones.
 fn checked(file: &Path) -> Result<Catalogue, Failed> {
     let name = file.display().to_string();
-    let catalogue = Catalogue::bring(&name, &bytes(file)?).map_err(|bad| unfit(&bad))?;
-    Catalogue::shipped()?.with([catalogue.clone()]).map_err(|bad| unfit(&bad))?;
+    let unfit = |bad: Malformed| unfit("catalogue", &bad);
+    let catalogue = Catalogue::bring(&name, &bytes(file)?).map_err(unfit)?;
+    Catalogue::shipped()?.with([catalogue.clone()]).map_err(unfit)?;
     Ok(catalogue)
 }
 
@@ -110,10 +114,10 @@ fn told(catalogue: &Catalogue) -> String {
 fn made(file: &Path, titles: &Titles, out: &Path) -> Result<(), Failed> {
     let name = file.display().to_string();
     let Imported { catalogue, .. } = import(&name, &bytes(file)?, titles, Catalogue::shipped()?)
-        .map_err(|bad| unfit(&bad))?;
+        .map_err(|bad| unfit("table", &bad))?;
     let text = catalogue.write()?;
     // What is written has to be what is read.
-    let again = Catalogue::bring(&name, text.as_bytes()).map_err(|bad| unfit(&bad))?;
+    let again = Catalogue::bring(&name, text.as_bytes()).map_err(|bad| unfit("catalogue", &bad))?;
     if again != catalogue {
         return Err(Failed::new(FAILED, "the catalogue would not be read as it is: nothing is written"));
     }
@@ -136,9 +140,21 @@ fn list(wish: &Wish) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Says that a rule has the command wait; whether it does.
+fn waits(wish: &Wish, answer: &Value) -> bool {
+    let Some(id) = answer.pointer("/request/id").and_then(Value::as_str) else { return false };
+    show::print(wish.output, answer, || format!(
+        "This waits for somebody else's approval: request {0} (jinyun approval show {0})", show::plain(id)
+    ));
+    true
+}
+
 fn install(wish: &Wish, file: &Path) -> Result<(), Failed> {
     let catalogue = checked(file)?;
     let answer = Session::open(wish)?.upload("installing the catalogue", PATH, file)?;
+    if waits(wish, &answer) {
+        return Ok(());
+    }
     let one: &Value = &answer["catalogue"];
     show::print(wish.output, one, || format!(
         "{}\nInstalled, SHA-256 {}. It is loaded when the instance's processes start again (jinyun stop, \
@@ -150,10 +166,15 @@ fn install(wish: &Wish, file: &Path) -> Result<(), Failed> {
 fn remove(wish: &Wish, key: &str) -> Result<(), Failed> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if key.is_empty() || !key.chars().all(good) {
-        return Err(Failed::new(REFUSED, "this is no catalogue's short name: see jinyun catalogue list"));
+        let say = "this is no catalogue's short name, which has a-z, 0-9 and dash: `jinyun catalogue list` \
+                   shows them";
+        return Err(Failed::new(REFUSED, say));
     }
-    Session::open(wish)?.ask("removing the catalogue", "DELETE", &format!("{PATH}/{key}"), None)?;
-    say::out("Removed. It is judged by until the instance's processes start again.");
+    let path = format!("{PATH}/{key}");
+    let answer = Session::open(wish)?.ask("removing the catalogue", "DELETE", &path, None)?;
+    if !waits(wish, &answer) {
+        say::out("Removed. It is judged by until the instance's processes start again.");
+    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use jinyun_base::{Day, Fault, Id, OsEntropy, Time};
 use jinyun_compute::Hosts;
 use jinyun_edge::{Dialect, Edge, Listener, Mount, serve, tls, with_discovery};
 use jinyun_engine::{Core, Driver, Handle, Job, Maker, Queue, Reader, Registry, View};
-use jinyun_identity::{Directory, Domain, Identity, Service, first_start};
+use jinyun_identity::{Directory, Domain, Identity, RelyingParty, Service, first_start};
 use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
 use jinyun_rest::Cloud;
@@ -127,7 +127,17 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let [tenants, management] = sockets;
     let (tenants, management) = (tenants?, management?);
     let files = tls::Files::in_dir(&dir);
-    tls::ensure(&files, &["127.0.0.1".into(), "localhost".into()])?;
+    let mut names = vec!["127.0.0.1".to_string(), "localhost".to_string()];
+    if !names.iter().any(|name| name == settings.host()) {
+        names.push(settings.host().into());
+    }
+    tls::ensure(&files, &names)?;
+    // A name that was given has to be right. If none ever was, what an operator has put there from before
+    // there were passkeys is no reason not to start: there are none (the supervisor says so).
+    let named = match tls::names(&files, settings.host()) {
+        Err(fault) if settings.public_name.is_some() => return Err(fault),
+        named => named.is_ok(),
+    };
     let tls_config = tls::server(&files)?;
     let kms = Kms::open(&dir.join("keys.json"), &instance.name, Box::<OsEntropy>::default())?;
     let kms = Arc::new(kms);
@@ -185,6 +195,14 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
 
     let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now))?);
     identity.bring_directories(Arc::new(jinyun_ldap::Client::default()));
+    if named {
+        identity.rely_on(RelyingParty {
+            id: settings.host().into(),
+            name: "Jinyun".into(),
+            // The tenants' first: it is the one that people are sent to.
+            origins: [settings.port, settings.management_port].map(|port| settings.place(port)).into(),
+        });
+    }
     // Passwords that nobody may choose, if the operator has a list of them.
     let breached = dir.join("breached.txt");
     if breached.exists() {
@@ -207,6 +225,11 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
         identity.clone(), kms.clone(), site)?;
     let governance = crate::governance::open(instance, &kms, &cloud, Vec::new())?;
     evidence.govern(crate::governance::lend(governance.clone(), cloud.clone()));
+    evidence.institutions(Arc::new(crate::governance::institutions(governance.clone(), cloud.clone())));
+    evidence.guardrails(jinyun_access::guardrails().iter().map(|rail| serde_json::json!({
+        "name": rail.name, "clauses": rail.clauses, "profile": rail.profile.word(),
+        "always": rail.always().is_some(), "refuses": rail.refuses, "instead": rail.instead,
+    })).collect());
     crate::governance::tend(governance.clone(), evidence.clone(), cloud.clone())?;
     let audit = jinyun_audit::Audit::new(cloud.clone(), instance.name.clone())
         .dressed(Arc::new(jinyun_governance::cosigned));
@@ -222,13 +245,14 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
         mount("/image", "image", Dialect::Image, jinyun_image::routes(images)),
         mount("/volume", "volume", Dialect::Volume, jinyun_volume::routes()),
         mount("/network", "network", Dialect::Network, jinyun_network::routes()),
-        mount("/compute", "compute", Dialect::Compute, jinyun_compute::routes(console)),
+        mount("/compute", "compute", Dialect::Compute, jinyun_compute::routes(console, kms.clone())),
         mount("/approval", "approval", Dialect::Own, jinyun_approval::routes()),
         mount("/access", "access", Dialect::Own, jinyun_access::routes(access)),
         mount("/planner", "planner", Dialect::Own, jinyun_planner::routes()),
         mount("/governance", "governance", Dialect::Own, jinyun_governance::routes(governance)),
         mount("/evidence", "evidence", Dialect::Own, jinyun_evidence::routes(evidence.clone())),
         mount("/journal", "journal", Dialect::Own, jinyun_audit::routes(audit)),
+        mount("/sign-in", "sign-in", Dialect::Own, jinyun_edge::page()),
     ];
     let edge = Arc::new(Edge::new(cloud, identity, mounts));
     // Nobody else sets it.
@@ -240,7 +264,7 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     } else {
         links.listen(instance)?;
     }
-    crate::proof::watch(evidence, looker)?;
+    crate::proof::watch(evidence, looker, links.hosts.clone())?;
     answer(instance, &settings, edge, tls_config, tenants, management)
 }
 

@@ -64,6 +64,9 @@ pub enum Duty {
         /// Only those of this duty.
         #[arg(long)]
         duty: Option<String>,
+        /// Only those whose file is not what they say, and so.
+        #[arg(long, value_parser = ["lost", "altered", "unreadable"])]
+        damage: Option<String>,
     },
     /// Take a record out of account; it stays and says why.
     Withdraw {
@@ -307,7 +310,7 @@ pub fn duty(wish: &Wish, command: Duty) -> Result<(), Failed> {
             let answer = session.get("the duties", &path)?;
             print_all(wish, &answer, &[("ID", "/id"), ("STATE", "/state"), ("DUE", "/due"),
                 ("LAST", "/last"), ("EVERY", "/every"), ("RECORD", "/record"), ("OWNER", "/owner"),
-                ("SHOWS", "/shows_en")]);
+                ("DAMAGED RECORDS", "/damaged"), ("SHOWS", "/shows_en")]);
             return Ok(());
         }
         Duty::Show { id } => session.get("the duty", &item(DUTIES, &id, ""))?,
@@ -321,11 +324,12 @@ pub fn duty(wish: &Wish, command: Duty) -> Result<(), Failed> {
             session.ask("the duty", "PATCH", &item(DUTIES, &id, ""), Some(&body))?
         }
         Duty::Record(record) => record.send(&session)?,
-        Duty::Records { duty } => {
-            let answer = session.get("the records", &query(RECORDS, &[("duty", duty)]))?;
+        Duty::Records { duty, damage } => {
+            let path = query(RECORDS, &[("duty", duty), ("damage", damage)]);
+            let answer = session.get("the records", &path)?;
             print_all(wish, &answer, &[("ID", "/id"), ("DUTY", "/duty"), ("FROM", "/from"),
                 ("TO", "/to"), ("KIND", "/kind"), ("BY", "/user_id"), ("RECORDED", "/recorded_at"),
-                ("WITHDRAWN", "/withdrawn/at"), ("TITLE", "/title")]);
+                ("WITHDRAWN", "/withdrawn/at"), ("DAMAGE", "/damage"), ("TITLE", "/title")]);
             return Ok(());
         }
         Duty::Withdraw { record, reason } => {

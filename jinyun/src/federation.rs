@@ -137,7 +137,10 @@ pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
         let issuer = show::cell(&answer["identity_provider"]["jinyun:issuer"]);
         format!("{}: {count} keys of {}", show::plain(&provider), show::plain(&issuer))
     });
-    say::err("Tokens that other keys signed are refused from now on.");
+    say::err(
+        "Tokens that other keys signed are refused from now on; where a key is gone, whoever came by the \
+         provider signs in again.",
+    );
     Ok(())
 }
 

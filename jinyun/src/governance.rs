@@ -16,20 +16,47 @@ use jinyun_evidence::{
 };
 use jinyun_governance::{
     DutyDefault, DutyRecord, Exception as Departure, ExceptionState, FailedClause, Governance, Opinion,
-    RecordSort, Risk, RiskSpec, RiskState, Setup, Side as List, Treatment, from_findings,
+    RecordSort, Risk, RiskSpec, RiskState, Round, Setup, Side as List, Treatment, from_findings,
+    verify_files,
 };
 use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
 use jinyun_rest::Cloud;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How often the register of risks is told what has failed.
+/// How often the register of risks is told what has failed, and some files of records are read again.
 const MINUTE: Duration = Duration::from_secs(60);
 /// After how many of those is looked whether somebody is to be reminded.
 const HOUR: u64 = 60;
+
+/// How institutions' own duties stand, as their statements of shared responsibility show it. What nobody
+/// has set a day for is left out: it stands as for all institutions.
+pub fn institutions(governance: Arc<Governance>, cloud: Arc<Cloud>)
+    -> impl Fn(&[Id]) -> Result<BTreeMap<Id, BTreeMap<String, State>>, Fault> + Send + Sync {
+    move |ids: &[Id]| {
+        let today = Day::of(now());
+        cloud.reader.view(|view| {
+            let mut all: BTreeMap<Id, BTreeMap<String, State>> = BTreeMap::new();
+            for id in ids {
+                let duties = governance.duties.of(view, id)?;
+                let states = duties.into_iter().filter_map(|duty| {
+                    let state = match duty.state(today) {
+                        "overdue" => State::Overdue,
+                        "recorded" => State::Recorded,
+                        "due" => State::Due,
+                        _ => return None,
+                    };
+                    Some((duty.default.clause.clone(), state))
+                });
+                all.insert(id.clone(), states.collect());
+            }
+            Ok(all)
+        })
+    }
+}
 
 /// A duty of the provider's, as the catalogue has it.
 fn owed(standard: &str, clause: &Clause, duty: &Owed) -> DutyDefault {
@@ -106,10 +133,19 @@ pub fn open(instance: &Instance, kms: &Kms, cloud: &Cloud, guardrails: Vec<Strin
     Ok(Arc::new(governance))
 }
 
-/// Reminds whoever is late, now and every hour, and tells the register of risks every minute which
-/// clauses have failed.
+/// Reminds whoever is late, now and every hour, tells the register of risks every minute which
+/// clauses have failed, and reads the files of records again, some of them every minute.
 pub fn tend(governance: Arc<Governance>, evidence: Arc<Evidence>, cloud: Arc<Cloud>)
     -> Result<(), Fault> {
+    let (of, by) = (governance.clone(), cloud.clone());
+    // On a thread of its own: a slow disk keeps nobody from being reminded.
+    spawn("records", move || {
+        let (pause, mut round) = (Bell::default(), Round::default());
+        loop {
+            told("records", verify_files(&of, &by, &mut round).map(drop));
+            pause.wait(MINUTE);
+        }
+    })?;
     spawn("registers", move || {
         let pause = Bell::default();
         for round in 0u64.. {
@@ -193,6 +229,7 @@ fn registers(governance: &Governance, view: &mut View<'_>, now: Time) -> Result<
         if let Some(file) = spec.file.filter(|_| spec.withdrawn.is_none()) {
             told.records.entry(spec.clause).or_default().push(json!({
                 "name": spec.title, "sha256": file.sha256, "at": have.created, "by": spec.by,
+                "damage": spec.damage.map(|damage| damage.what),
             }));
         }
     }
@@ -217,7 +254,8 @@ fn registers(governance: &Governance, view: &mut View<'_>, now: Time) -> Result<
     })).collect();
     told.opinions = view.list::<Opinion>(&query)?.into_iter().map(|have| json!({
         "clause": have.spec.clause, "opinion": have.spec.says, "note": have.spec.text,
-        "by": have.spec.assessor, "at": have.created,
+        "by": have.spec.assessor, "at": have.created, "sample": have.spec.sample,
+        "nonce": have.spec.nonce, "report": have.spec.report,
     })).collect();
     Ok(told)
 }

@@ -3,18 +3,25 @@
 //! One thread for each connection, one that composes. A commit, a report or a connection rings the
 //! composer's bell; it reads the records and sends each host its whole document if the content has
 //! changed. A host that misses one gets the next: there is nothing else to keep.
+//!
+//! What guests have to be told in secret goes beside the document, which hosts keep on disk: keys
+//! when a host asks, passwords of guests whenever there are others than the host was told of.
 
-use crate::control::{Bell, spawn};
+use crate::control::{Bell, now, spawn};
 use crate::instance::Instance;
 use crate::say;
-use jinyun_base::{Fault, Id, Refusal, Refused};
-use jinyun_compute::Hosts;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jinyun_base::{Fault, Id, Refusal, Refused, Secret};
+use jinyun_compute::{Hosts, Server};
 use jinyun_engine::{Command, Ctx, Failure, Job, Registry, Verb};
 use jinyun_kms::Kms;
 use jinyun_policy::{Actor, Rule, Who};
 use jinyun_rest::Cloud;
 use jinyun_simulated::SimulatedHost;
-use jinyun_wire::{Answer, Ask, FromHost, HostWant, MAX_FRAME, SecretText, ToHost};
+use jinyun_wire::{
+    Answer, Ask, FromHost, HostWant, MAX_FRAME, PasswordFor, SecretText, ToHost,
+};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -46,6 +53,9 @@ struct Link {
     sender: Sender<ToHost>,
 }
 
+/// Servers whose passwords a host was told, with their ports.
+type Told = Vec<(Id, Vec<Id>)>;
+
 /// All connections.
 pub struct Links {
     cloud: Arc<Cloud>,
@@ -55,6 +65,8 @@ pub struct Links {
     driver: Arc<Bell>,
     composer: Arc<Bell>,
     links: Mutex<HashMap<String, Link>>,
+    /// By host. A password never changes, so whose they are says which.
+    told: Mutex<HashMap<String, Told>>,
     asks: Mutex<HashMap<u64, SyncSender<Answer>>>,
     next: AtomicU64,
 }
@@ -69,7 +81,8 @@ impl Links {
         composer: Arc<Bell>) -> Arc<Links> {
         Arc::new(Links {
             cloud, kms, hosts, driver, composer,
-            links: Mutex::default(), asks: Mutex::default(), next: AtomicU64::new(1),
+            links: Mutex::default(), told: Mutex::default(), asks: Mutex::default(),
+            next: AtomicU64::new(1),
         })
     }
 
@@ -92,14 +105,20 @@ impl Links {
         let names: Vec<String> = self.cloud.reader.view(|v| {
             v.list::<jinyun_compute::Host>(&Default::default())
         })?.into_iter().map(|h| h.spec.name).collect();
+        for id in self.cloud.reader.view(|v| jinyun_compute::overdue(v, now()))? {
+            self.forget(&id, "not taken in time");
+        }
         for name in names {
             let secret = |id: &Id| {
                 self.cloud.reader.lend(|db| db.secret("server", id, "user_data")).ok().flatten()
             };
-            let (document, placed) = self.cloud.reader.view(|v| {
+            let (document, placed, untaken) = self.cloud.reader.view(|v| {
                 let document = jinyun_compute::want(v, &name, &secret)?;
-                Ok((document, jinyun_compute::placed(v, &name)?))
+                let untaken = jinyun_compute::untaken(v, &name)?;
+                Ok((document, jinyun_compute::placed(v, &name)?, untaken))
             })?;
+            // First: a page that says that there is a password is of no use without.
+            self.tell_passwords(&name, untaken)?;
             if self.hosts.compose(&name, document, placed, floor)
                 && let Some(document) = self.hosts.document(&name)
             {
@@ -107,6 +126,60 @@ impl Links {
             }
         }
         Ok(())
+    }
+
+    /// Tells a connected host the passwords of its guests, if they are others than it was told.
+    fn tell_passwords(&self, host: &str, untaken: Told) -> Result<(), Fault> {
+        // Nothing is opened for a host that is not there.
+        if !lock(&self.links).contains_key(host) {
+            return Ok(());
+        }
+        let mut told = lock(&self.told);
+        if told.get(host).map(Vec::as_slice).unwrap_or_default() == untaken.as_slice() {
+            return Ok(());
+        }
+        let mut all = Vec::with_capacity(untaken.len());
+        for (id, ports) in &untaken {
+            let sealed = self.cloud.reader.lend(|db| {
+                db.secret("server", id, jinyun_compute::PASSWORD)
+            })?;
+            // It may have been taken since.
+            let Some(sealed) = sealed else { continue };
+            let about = jinyun_compute::about_password(id);
+            let Some(password) = self.kms.open_record(&about, &sealed) else {
+                say::err(&format!("jinyun: the password of server {id} does not open"));
+                continue;
+            };
+            all.push(PasswordFor {
+                guest: id.to_string(),
+                ports: ports.iter().map(Id::to_string).collect(),
+                password: SecretText(STANDARD.encode(password.expose())),
+            });
+        }
+        self.send(host, ToHost::Passwords { all });
+        told.insert(host.into(), untaken);
+        Ok(())
+    }
+
+    /// Destroys a guest's password.
+    fn forget(&self, id: &Id, why: &str) {
+        let command = jinyun_compute::forget_password(id, why);
+        if let Err(e) = self.cloud.handle.run(Job::Command(Box::new(command))) {
+            say::err(&format!("jinyun: destroying the password of server {id}: {e}"));
+        }
+    }
+
+    /// A guest of this host has its password. Asked first: a guest may say it as often as it likes,
+    /// and each command is an entry.
+    fn taken(&self, host: &str, guest: &str) {
+        let id = Id::new(guest);
+        match self.cloud.reader.view(|v| v.get::<Server>(&id)) {
+            Ok(Some(server)) if server.spec.host == host && server.spec.has_password => {
+                self.forget(&id, "taken");
+            }
+            Ok(_) => {}
+            Err(fault) => say::err(&format!("jinyun: the password of server {id}: {fault}")),
+        }
     }
 
     fn send(&self, host: &str, message: ToHost) {
@@ -180,6 +253,9 @@ impl Links {
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         lock(&self.links).insert(name.into(), Link { number, sender });
+        // What it was told before it may have lost. After the new link is there: what the composer
+        // is just telling the old one is told again.
+        lock(&self.told).remove(name);
         let mut changed = self.hosts.connected(name, facts);
         let waiting = self.cloud.reader.view(jinyun_compute::waiting).unwrap_or_default();
         changed.extend(waiting.into_iter().map(|id| ("server", id)));
@@ -225,6 +301,7 @@ impl Links {
                 let key = self.key(name, &disk);
                 let _ = sender.send(ToHost::Key { n, key });
             }
+            FromHost::Taken { guest } => self.taken(name, &guest),
             FromHost::Answer { n, answer } => {
                 if let Some(waiting) = lock(&self.asks).remove(&n) {
                     let _ = waiting.send(answer);
@@ -271,9 +348,9 @@ impl Links {
         let mut out = stream;
         let written = spawn("host-out", move || {
             for message in receiver {
-                let Ok(mut line) = serde_json::to_vec(&message) else { continue };
-                line.push(b'\n');
-                if out.write_all(&line).is_err() {
+                // It may hold a key or a password, and is overwritten when it has gone out.
+                let Ok(line) = serde_json::to_vec(&message).map(Secret::new) else { continue };
+                if out.write_all(line.expose()).and_then(|()| out.write_all(b"\n")).is_err() {
                     // The reader's end notices too and says goodbye.
                     let _ = out.shutdown(std::net::Shutdown::Both);
                     return;
@@ -309,7 +386,8 @@ impl Links {
                             let _ = waiting.send(SimulatedHost::answer(&ask));
                         }
                     }
-                    ToHost::Key { .. } => {}
+                    // No guest is there to read one.
+                    ToHost::Key { .. } | ToHost::Passwords { .. } => {}
                 }
             }
         })

@@ -23,6 +23,29 @@ pub struct Options {
     /// PostgreSQL instead of SQLite: a connection string such as `host=/run/postgresql user=jinyun`.
     #[arg(long)]
     pub postgres: Option<String>,
+    /// Name by which browsers reach the instance: passkeys are made for it, and it must not change
+    /// while they are used. Without one, that of the start before, or localhost.
+    #[arg(long, value_parser = host_name)]
+    pub public_name: Option<String>,
+}
+
+/// The name of an instance that nobody has given another.
+const LOCAL: &str = "localhost";
+
+/// A name that passkeys can be made for: a host name, and no address (Web Authentication, 5.1.3).
+fn host_name(text: &str) -> Result<String, String> {
+    let name = text.to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let good = name.len() <= 253 && name.split('.').all(label)
+        && !last.bytes().all(|b| b.is_ascii_digit());
+    if good {
+        return Ok(name);
+    }
+    Err("must be a host name such as cloud.example: passkeys are not made for an address".into())
 }
 
 /// What is kept of the options.
@@ -38,6 +61,24 @@ pub struct Settings {
     pub postgres: Option<String>,
     /// First of the user ids that belong to the instance alone.
     pub uid: u32,
+    /// Name by which browsers reach it, if the operator has ever given one.
+    #[serde(default)]
+    pub public_name: Option<String>,
+}
+
+impl Settings {
+    /// Name by which browsers reach it.
+    pub fn host(&self) -> &str {
+        self.public_name.as_deref().unwrap_or(LOCAL)
+    }
+
+    /// Where browsers find a listener; as they write it, which is what passkeys are compared with.
+    pub fn place(&self, port: u16) -> String {
+        match port {
+            443 => format!("https://{}", self.host()),
+            _ => format!("https://{}:{port}", self.host()),
+        }
+    }
 }
 
 /// An instance by name.
@@ -116,6 +157,12 @@ impl Instance {
         serde_json::from_str(&text).map_err(|e| Fault::new(format!("{}: {e}", path.display())))
     }
 
+    /// The public name for a start: the one that is given, or else the one of the start before. It is
+    /// never taken back by leaving it out: passkeys would be lost with it.
+    pub fn public_name(&self, given: Option<String>) -> Option<String> {
+        given.or_else(|| self.settings().ok().and_then(|settings| settings.public_name))
+    }
+
     /// Keeps the settings.
     pub fn keep(&self, settings: &Settings) -> Result<(), Fault> {
         let path = self.settings_file();
@@ -165,5 +212,46 @@ mod tests {
         }
         let one = Instance::named("tour").unwrap();
         assert!(one.uid() >= 0x4A00_0000 && one.uid().is_multiple_of(65_536));
+    }
+
+    #[test]
+    fn passkeys_are_made_for_names() {
+        for (given, want) in [
+            ("localhost", Some("localhost")), ("Cloud.Bank.example", Some("cloud.bank.example")),
+            ("a-1.b2", Some("a-1.b2")), ("127.0.0.1", None), ("::1", None), ("[::1]", None),
+            ("", None), (".", None), ("a..b", None), ("a.", None), ("-a", None), ("a-", None),
+            ("a_b", None), ("https://a", None), ("a:8443", None), ("a/b", None),
+            ("\u{4e91}.example", None),
+        ] {
+            assert_eq!(host_name(given).ok().as_deref(), want, "{given}");
+        }
+        assert!(host_name(&"a".repeat(64)).is_err() && host_name(&"a.".repeat(127)).is_err());
+    }
+
+    #[test]
+    fn settings_from_before_have_a_name() {
+        let text = r#"{"simulated":true,"port":443,"management_port":8444,"postgres":null,"uid":7}"#;
+        let settings: Settings = serde_json::from_str(text).unwrap();
+        assert_eq!((settings.public_name.as_deref(), settings.host()), (None, "localhost"));
+        let places = [443, 8444].map(|port| settings.place(port));
+        assert_eq!(places, ["https://localhost", "https://localhost:8444"]);
+    }
+
+    #[test]
+    fn a_name_is_kept_until_another_one_is_given() {
+        let state = std::env::temp_dir().join(format!("jyname-{}", std::process::id()));
+        std::fs::create_dir_all(&state).unwrap();
+        let instance = Instance { name: "a".into(), run: state.clone(), state: state.clone() };
+        let text = r#"{"simulated":true,"port":443,"management_port":8444,"postgres":null,"uid":7}"#;
+        let mut settings: Settings = serde_json::from_str(text).unwrap();
+        let mut names = Vec::new();
+        for given in [None, Some("cloud.example"), None, Some("other.example"), None] {
+            settings.public_name = instance.public_name(given.map(String::from));
+            names.push(settings.host().to_string());
+            instance.keep(&settings).unwrap();
+        }
+        std::fs::remove_dir_all(&state).unwrap();
+        let want = ["localhost", "cloud.example", "cloud.example", "other.example", "other.example"];
+        assert_eq!(names, want);
     }
 }

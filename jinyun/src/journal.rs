@@ -42,13 +42,13 @@ pub enum Command {
         #[arg(long, requires = "api")]
         institution: Option<String>,
         /// From this time on: 2026-01-31T08:00:00Z.
-        #[arg(long, requires = "api")]
+        #[arg(long, value_name = "TIME", requires = "api")]
         since: Option<String>,
         /// Before this time.
-        #[arg(long, requires = "api")]
+        #[arg(long, value_name = "TIME", requires = "api")]
         until: Option<String>,
         /// Let it be compared with a kept checkpoint of so many entries. May be given several times.
-        #[arg(long, requires = "api")]
+        #[arg(long, value_name = "ENTRIES", requires = "api")]
         compare: Vec<u64>,
         /// Where to.
         file: PathBuf,
@@ -57,13 +57,14 @@ pub enum Command {
     List(Box<ListOptions>),
     /// Show an entry, and check that it stands under a signed checkpoint.
     Show {
-        /// Its number in the institution's own sequence.
+        /// Its number in the institution's own sequence, from 0.
+        #[arg(value_parser = number)]
         number: u64,
         /// Whose, by the domain's id; `*`: the number is that in the whole journal.
         #[arg(long)]
         institution: Option<String>,
         /// The journal's public keys, as they were handed over: then signatures are checked too.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         keys: Option<PathBuf>,
     },
     /// List signed checkpoints, the newest first.
@@ -72,7 +73,7 @@ pub enum Command {
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100))]
         limit: u64,
         /// Keep the newest one's two notes in this directory, for `jinyun-verify --checkpoint`.
-        #[arg(long)]
+        #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
     },
 }
@@ -102,10 +103,10 @@ pub struct ListOptions {
     #[arg(long)]
     reason: Option<String>,
     /// From this time on: 2026-01-31T08:00:00Z.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Before this time.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// The request's id.
     #[arg(long)]
@@ -120,8 +121,13 @@ pub struct ListOptions {
     #[arg(long)]
     oldest_first: bool,
     /// At most so many.
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
+}
+
+/// Reads an entry's number.
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it is no entry's number: a whole number from 0 on".into())
 }
 
 /// The most entries that the platform gives at a time.

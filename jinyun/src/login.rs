@@ -1,11 +1,13 @@
 //! `jinyun login`, `logout`, `whoami`.
 //!
 //! A login is Keystone's: a password, and a one-time code where the platform asks for one, which it
-//! says by giving a receipt for the half that is done. Only the token is kept.
+//! says by giving a receipt for the half that is done; or it is done in a browser (`device`), with a
+//! passkey for one. Only the token is kept.
 
 use crate::ask;
 use crate::client::{Answer, Ask, Client};
-use crate::fail::{Failed, SIGN_IN, refused};
+use crate::device;
+use crate::fail::{FAILED, Failed, SIGN_IN, refused};
 use crate::instance::Instance;
 use crate::profile::{Profile, Profiles};
 use crate::say;
@@ -23,6 +25,9 @@ const NOTICE: &str = "/identity/v3/OS-JINYUN/notice";
 pub struct Options {
     /// The user's name; asked for if not given. The password is always asked for.
     user: Option<String>,
+    /// On the platform's sign-in page, with a passkey for one: prints where to go, and waits.
+    #[arg(long, conflicts_with = "user")]
+    browser: bool,
     /// The user's domain.
     #[arg(long)]
     user_domain: Option<String>,
@@ -169,6 +174,29 @@ pub fn login(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), 
     let ca = ca.canonicalize().map_err(|e| Fault::new(format!("{}: {e}", ca.display())))?;
     let client = Client::at(&url, &ca)?;
     notice(&client)?;
+    let answer = match options.browser {
+        true => by_browser(&client, options)?,
+        false => by_password(&client, options)?,
+    };
+    keep(&client, ca, &answer, wish)
+}
+
+/// Somebody lets this program in, whoever that is. Of the domain's name only a project's has use.
+fn by_browser(client: &Client, options: &Options) -> Result<Answer, Failed> {
+    let domain = options.user_domain.as_deref().unwrap_or("Default");
+    let answer = device::sign_in(client, scope(options, domain).as_ref())?;
+    if answer.status == 201 {
+        return Ok(answer);
+    }
+    let failed = refused("signing in by the browser", &answer);
+    let say = failed.say.trim_end_matches(": sign in with `jinyun login`");
+    Err(match failed.code {
+        SIGN_IN => Failed::new(SIGN_IN, format!("{say}: look at the scope, and begin again")),
+        code => Failed::new(code, say),
+    })
+}
+
+fn by_password(client: &Client, options: &Options) -> Result<Answer, Failed> {
     let user = match &options.user {
         Some(user) => user.clone(),
         None => ask::line("User", None)?,
@@ -178,9 +206,17 @@ pub fn login(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), 
         None if options.user.is_none() => ask::line("Domain", Some("Default"))?,
         None => "Default".into(),
     };
-    let answer = sign_in(&client, &user, &domain, scope(options, &domain))?;
-    let (201, Some(token)) = (answer.status, &answer.token) else {
-        return Err(turned_away(&user, &domain, &answer));
+    let answer = sign_in(client, &user, &domain, scope(options, &domain))?;
+    match answer.status {
+        201 => Ok(answer),
+        _ => Err(turned_away(&user, &domain, &answer)),
+    }
+}
+
+/// Keeps what a successful sign-in gave.
+fn keep(client: &Client, ca: PathBuf, answer: &Answer, wish: &Wish) -> Result<(), Failed> {
+    let Some(token) = &answer.token else {
+        return Err(Failed::new(FAILED, "the platform has answered a sign-in without a token"));
     };
     let said = &answer.body["token"];
     let text = |at: &str| said.pointer(at).and_then(Value::as_str).unwrap_or_default().to_string();
@@ -214,6 +250,19 @@ fn last_login(token: &Value) {
         let source = text("last_login_source").unwrap_or_else(|| "an unknown address".into());
         say::out(&format!("The sign-in before was at {at} from {source}."));
     }
+    if let Some(line) = unusual(token) {
+        say::out(&line);
+    }
+}
+
+/// The newest sign-in that was unlike those before it, while the platform still tells of it.
+fn unusual(token: &Value) -> Option<String> {
+    let told = &token["jinyun_last_login"]["unusual"];
+    let text = |name: &str| show::plain(&show::cell(&told[name]));
+    told.is_object().then(|| format!(
+        "An unusual sign-in ({}) was at {} from {}. If that was not you, change the password \
+         (`jinyun passwd`) and tell your manager.", text("what"), text("at"), text("source")
+    ))
 }
 
 /// `jinyun logout`.
@@ -297,7 +346,8 @@ mod tests {
             assert_eq!(got.unwrap_or_default(), want, "{words:?}");
         }
         for words in [&["ann", "--system", "--domain", "x"][..], &["ann", "--project-domain", "x"],
-            &["ann", "--auth-url", "https://x"], &["ann", "--password", "x"]] {
+            &["ann", "--auth-url", "https://x"], &["ann", "--password", "x"],
+            &["ann", "--browser"]] {
             assert!(options(words).is_err(), "{words:?}");
         }
     }
@@ -331,6 +381,19 @@ mod tests {
         assert_eq!(failed.code, SIGN_IN);
         assert!(!failed.say.contains("jinyun login") && failed.say.contains("domain"), "{}", failed.say);
         assert_eq!(turned_away("ann", "bank", &answer(503, "busy")).code, crate::fail::UNREACHABLE);
+    }
+
+    #[test]
+    fn an_unusual_sign_in_is_said() {
+        let token = |unusual: Value| json!({ "jinyun_last_login": { "unusual": unusual } });
+        for none in [json!({}), token(Value::Null), json!({ "jinyun_last_login": {} })] {
+            assert_eq!(unusual(&none), None, "{none}");
+        }
+        let line = unusual(&token(json!({
+            "at": "2026-01-31T08:00:00Z", "source": "192.0.2.44\u{1b}[2J", "what": ["network", "hour"],
+        }))).unwrap();
+        assert!(line.contains("(network, hour) was at 2026-01-31T08:00:00Z from 192.0.2.44"), "{line}");
+        assert!(!line.contains('\u{1b}'), "an answer must not steer the terminal");
     }
 
     #[test]

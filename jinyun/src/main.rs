@@ -4,6 +4,7 @@
 //! those that ask a platform, here or elsewhere, as somebody who has signed in (journal, approval,
 //! ...). They are told in `docs/cli.md`, with the codes that they end with.
 
+mod access;
 mod agent;
 mod approval;
 mod ask;
@@ -12,6 +13,7 @@ mod catalogue;
 mod client;
 mod control;
 mod cosign;
+mod device;
 mod duty;
 mod factor;
 mod fail;
@@ -22,8 +24,10 @@ mod instance;
 mod journal;
 mod login;
 mod matrix;
+mod opinion;
 mod passwd;
 mod plan;
+mod posture;
 mod profile;
 mod proof;
 mod report;
@@ -68,6 +72,8 @@ enum Command {
     Status,
     /// Assess the instance against the standards, clause by clause (needs an audit administrator).
     Assess(assess::Options),
+    /// How the clauses stand now, or stood at a past moment, and what that rests on.
+    Posture(posture::Options),
     /// Catalogues of standards: make one of a table, check it, install it.
     Catalogue {
         #[command(subcommand)]
@@ -119,6 +125,18 @@ enum Command {
     Exception {
         #[command(subcommand)]
         command: duty::Exception,
+    },
+    /// What an assessor says, beside the platform's own verdicts.
+    Opinion {
+        #[command(subcommand)]
+        command: opinion::Opinion,
+    },
+    /// Draw a sample from a list, by a rule that anybody can repeat.
+    Sample(opinion::Draw),
+    /// Why somebody may or may not, roles that nobody uses, what guardrails find.
+    Access {
+        #[command(subcommand)]
+        command: access::Command,
     },
     /// Sign the journal's checkpoints as a witness.
     Cosign {
@@ -186,8 +204,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Catalogue { command } => catalogue::run(&wish, *command)?,
         Command::Report(options) => report::run(&instance, &options, &wish)?,
         Command::Plan(options) => plan::run(&options)?,
-        Command::Policy => matrix::run(&control::registry())?,
-        Command::Status => supervise::status(&instance)?,
+        Command::Policy => matrix::run(&control::registry(), wish.output)?,
+        Command::Posture(options) => posture::run(&wish, options)?,
+        Command::Status => supervise::status(&instance, wish.output)?,
         Command::Login(options) => login::login(&instance, &options, &wish)?,
         Command::Logout => login::logout(&wish)?,
         Command::Whoami => login::whoami(&wish)?,
@@ -198,6 +217,9 @@ fn run(cli: Cli) -> Result<(), Failed> {
         Command::Duty { command } => duty::duty(&wish, command)?,
         Command::Risk { command } => duty::risk(&wish, *command)?,
         Command::Exception { command } => duty::exception(&wish, command)?,
+        Command::Opinion { command } => opinion::opinion(&wish, command)?,
+        Command::Sample(draw) => opinion::sample(&wish, &draw)?,
+        Command::Access { command } => access::run(&wish, command)?,
         Command::Cosign { command } => cosign::run(&wish, command)?,
         Command::Factor { command } => factor::run(&wish, command)?,
         Command::Federation { command } => federation::run(&wish, command)?,
@@ -235,9 +257,17 @@ mod tests {
             "jinyun --instance tour up --hosts simulated --port 1 --management-port 2",
             "jinyun --instance tour status",
             "jinyun --instance tour assess --latest",
+            "jinyun assess --latest --format json",
+            "jinyun --output json status",
+            "jinyun policy --output yaml",
+            "jinyun posture --standard all --state failed --tier basic --clause 7.2.5",
+            "jinyun posture --output json show 7.2.5-B-b --at 2026-01-31T08:00:00Z",
             "jinyun --instance tour journal export --from 3 /tmp/x",
             "jinyun passwd ann --domain bank",
             "jinyun --instance tour stop",
+            "jinyun login --browser --system",
+            "jinyun up --public-name cloud.example",
+            "jinyun factor add --passkey",
             "jinyun down --instance tour",
             "jinyun --instance tour supervise",
         ] {
@@ -245,6 +275,8 @@ mod tests {
         }
         for words in [
             "jinyun login ann --password x",
+            "jinyun login ann --browser",
+            "jinyun up --public-name 127.0.0.1",
             "jinyun journal export --since 2026-01-31T08:00:00Z /tmp/x",
             "jinyun journal export --api --from 3 /tmp/x",
             "jinyun --output xml whoami",

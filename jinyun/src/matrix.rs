@@ -2,12 +2,14 @@
 //!
 //! The rules are Rust data in each service; a reviewer wants them in one place and wants to see what
 //! changed. So the table is made by asking the policy itself, once for each persona and action, and
-//! its text is kept in `docs/authorization.md`: a change of a rule is a change of that file.
+//! its text is kept in `docs/authorization.md`: a change of a rule is a change of that file. A program
+//! gets the same cells as words.
 
-use crate::say;
+use crate::show::{self, Output};
 use jinyun_base::{Fault, Id, Kind};
 use jinyun_engine::Registry;
 use jinyun_policy::{Actor, ActorKind, Duty, Object, Role, Scope};
+use serde_json::{Map, Value, json};
 
 /// Everybody who may ask, in the order of the columns.
 fn personas() -> Vec<(&'static str, Actor)> {
@@ -62,6 +64,23 @@ is in the journal. A service may narrow this further; it never widens it.
 
 | action |";
 
+/// What a letter of the table is called for a program.
+const WORDS: [(&str, &str); 4] =
+    [("x", "scope"), ("o", "own"), ("f", "others"), ("c", "with_consent")];
+
+/// What somebody may do, as a letter of the table.
+fn cell(registry: &Registry, actor: &Actor, action: &str) -> &'static str {
+    let may = |object: &Object| registry.policy.decide(actor, action, object).is_ok();
+    let user = actor.kind == ActorKind::User && actor.duty.is_none();
+    match (may(&object(true, false)), may(&object(true, true))) {
+        (true, _) if user && may(&object(false, false)) => "f",
+        (true, _) => "x",
+        (false, true) => "o",
+        (false, false) if registry.policy.wants_consent(actor, action) => "c",
+        (false, false) => "",
+    }
+}
+
 /// The table, in Markdown.
 pub fn table(registry: &Registry) -> String {
     let personas = personas();
@@ -73,25 +92,30 @@ pub fn table(registry: &Registry) -> String {
     for (action, _) in registry.policy.actions() {
         text.push_str(&format!("| `{action}` |"));
         for (_, actor) in &personas {
-            let may = |object: &Object| registry.policy.decide(actor, action, object).is_ok();
-            let user = actor.kind == ActorKind::User && actor.duty.is_none();
-            let cell = match (may(&object(true, false)), may(&object(true, true))) {
-                (true, _) if user && may(&object(false, false)) => "f",
-                (true, _) => "x",
-                (false, true) => "o",
-                (false, false) if registry.policy.wants_consent(actor, action) => "c",
-                (false, false) => "",
-            };
-            text.push_str(&format!(" {cell} |"));
+            text.push_str(&format!(" {} |", cell(registry, actor, action)));
         }
         text.push('\n');
     }
     text
 }
 
+/// The same for a program: each action with whoever may, in words. Whoever is not named may not.
+fn value(registry: &Registry) -> Value {
+    let personas = personas();
+    let rows = registry.policy.actions().into_iter().map(|(action, _)| {
+        let may: Map<String, Value> = personas.iter().filter_map(|(name, actor)| {
+            let letter = cell(registry, actor, action);
+            let (_, word) = WORDS.iter().find(|(known, _)| *known == letter)?;
+            Some((name.replace(' ', "_"), json!(word)))
+        }).collect();
+        json!({ "action": action, "may": may })
+    });
+    rows.collect()
+}
+
 /// Prints it.
-pub fn run(registry: &Registry) -> Result<(), Fault> {
-    say::out(table(registry).trim_end());
+pub fn run(registry: &Registry, output: Output) -> Result<(), Fault> {
+    show::print(output, &value(registry), || table(registry).trim_end().into());
     Ok(())
 }
 
@@ -107,6 +131,27 @@ mod tests {
         let gone: Vec<_> = kept.lines().filter(|l| !now.contains(l)).collect();
         let say = "rules changed; review and run `jinyun policy >docs/authorization.md`";
         assert!(changed.is_empty() && gone.is_empty(), "{say}\nnow: {changed:#?}\nwere: {gone:#?}");
+    }
+
+    #[test]
+    fn a_program_gets_the_same_cells_as_words() {
+        let registry = crate::control::registry();
+        let (value, table) = (value(&registry), table(&registry));
+        let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).collect();
+        let actions = value.as_array().unwrap();
+        assert_eq!(actions.len(), rows.len());
+        let people = personas();
+        for (one, row) in actions.iter().zip(rows) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            assert_eq!(cells[1], format!("`{}`", one["action"].as_str().unwrap()));
+            for ((name, _), letter) in people.iter().zip(&cells[2..]) {
+                let word = WORDS.iter().find(|(known, _)| known == letter).map(|(_, word)| *word);
+                let told = one["may"].get(name.replace(' ', "_")).and_then(Value::as_str);
+                assert_eq!(told, word, "{name} in {row}");
+            }
+        }
+        let all = |name: &str| actions.iter().filter(|one| one["may"].get(name).is_some()).count();
+        assert!(all("security_admin") > 50 && all("nobody") < all("member"));
     }
 
     #[test]

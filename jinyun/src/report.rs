@@ -29,17 +29,18 @@ pub struct Options {
     /// What to make; `statement` is who carries which clause, for each tenant.
     #[arg(long, value_parser = ["oscal", "html", "pdf", "statement", "pack"])]
     format: String,
-    /// An earlier pack, or an assessment as JSON: what is other since then is said.
-    #[arg(long)]
+    /// An earlier pack, or an assessment as JSON: what has changed since then is said.
+    #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
     /// An assessment as JSON instead of the instance's newest.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     assessment: Option<PathBuf>,
     /// First entry of the journal that a pack holds.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     from: u64,
-    /// Directory with the files of records, each named by its SHA-256, for a pack.
-    #[arg(long)]
+    /// Directory with the files of records, each named by its SHA-256, for a pack; the instance's if not
+    /// given.
+    #[arg(long, value_name = "DIR")]
     records: Option<PathBuf>,
     /// Where to: a directory for `oscal` and `statement`, else a file.
     place: PathBuf,
@@ -65,7 +66,7 @@ fn read(path: &Path) -> Result<Value, Fault> {
     } else {
         let found = pack::member(&mut file, "assessment.json", LONGEST);
         found.map_err(at(path))?.ok_or_else(|| Fault::new(format!(
-            "{}: neither an assessment as JSON nor a pack with one", path.display()
+            "{}: is neither an assessment as JSON nor a pack that holds one", path.display()
         )))?
     };
     serde_json::from_slice(&bytes).map_err(|e| Fault::new(format!("{}: {e}", path.display())))
@@ -106,9 +107,13 @@ fn spread(items: Vec<Item>, dir: &Path) -> Result<(), Fault> {
 
 /// Runs it.
 pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fault> {
+    let earlier = match &options.since {
+        Some(path) => Some(understood(&read(path)?, "the earlier assessment")?),
+        None => None,
+    };
     let value = match &options.assessment {
         Some(path) => read(path)?,
-        None => assess::newest(instance, wish)?,
+        None => assess::newest(instance, wish, earlier.as_ref().map(|before| before.period.to))?,
     };
     let mut of = understood(&value, "the assessment")?;
     if of.instance.is_empty() {
@@ -121,10 +126,7 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
         of.product.binary_sha256 = Body::File("/proc/self/exe".into()).sha256()?;
         of.product.measured = "the program that wrote this report".into();
     }
-    let before: Option<Diff> = match &options.since {
-        Some(path) => Some(diff(&understood(&read(path)?, "the earlier assessment")?, &of)),
-        None => None,
-    };
+    let before: Option<Diff> = earlier.as_ref().map(|before| diff(before, &of));
     let checkpoints = of.journal.checkpoints.clone();
     let made = Made { of: &of, at: control::now().0, diff: before.as_ref(), checkpoints: &checkpoints };
     let place = &options.place;
@@ -177,7 +179,9 @@ fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
     let checkpoints = pack::newest_notes(&export)?;
     let made = Made { checkpoints: &checkpoints, ..*made };
     let keys = kms.journal_keys();
-    let (mut items, absent) = pack::contents(&made, value, export, &keys, options.records.as_deref())?;
+    let own = instance.control_dir().join("evidence").join("records").join(jinyun_policy::PROVIDER);
+    let records = options.records.as_deref().unwrap_or(&own);
+    let (mut items, absent) = pack::contents(&made, value, export, &keys, Some(records))?;
     if !authorities.is_empty() {
         items.push(Item { path: pack::AUTHORITIES.into(), body: Body::Bytes(authorities.into_bytes()) });
     }

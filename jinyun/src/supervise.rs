@@ -7,9 +7,12 @@
 
 use crate::instance::{Instance, Options, Settings};
 use crate::say;
+use crate::show::{self, Output};
 use jinyun_base::Fault;
+use jinyun_edge::tls;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{Pid, chown, geteuid};
+use serde_json::json;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
@@ -81,6 +84,7 @@ pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
         management_port: options.management_port,
         postgres: options.postgres,
         uid: instance.uid(),
+        public_name: instance.public_name(options.public_name),
     };
     let fresh = !instance.state.exists();
     let done = bring_up(&instance, &settings);
@@ -107,7 +111,7 @@ fn bring_up(instance: &Instance, settings: &Settings) -> Result<(), Fault> {
     loop {
         if instance.ready_file().exists() {
             hand_over(instance)?;
-            return status(instance);
+            return status(instance, Output::Table);
         }
         if let Ok(Some(_)) = child.try_wait() {
             let why = fs::read_to_string(instance.failure_file()).unwrap_or_default();
@@ -217,9 +221,22 @@ impl Ward {
     }
 }
 
+/// Says in the log that there are no passkeys: the certificate is an operator's own and names another
+/// host than the usual one, and nobody has said by which name browsers come.
+fn look_at_name(instance: &Instance, settings: &Settings) {
+    let files = tls::Files::in_dir(&instance.control_dir());
+    // One that is not there yet will name it.
+    if settings.public_name.is_none() && files.certificate.exists()
+        && let Err(fault) = tls::names(&files, settings.host())
+    {
+        say::err(&format!("jinyun: no passkeys are offered, since no --public-name was given: {fault}"));
+    }
+}
+
 /// `jinyun supervise`.
 pub fn run(instance: &Instance) -> Result<(), Fault> {
     let settings = instance.settings()?;
+    look_at_name(instance, &settings);
     fs::write(instance.pid_file(), std::process::id().to_string())
         .map_err(io("the supervisor's pid file"))?;
     let mut signals = SigSet::empty();
@@ -319,14 +336,22 @@ pub fn down(instance: &Instance) -> Result<(), Fault> {
 }
 
 /// `jinyun status`.
-pub fn status(instance: &Instance) -> Result<(), Fault> {
+pub fn status(instance: &Instance, output: Output) -> Result<(), Fault> {
     let settings = instance.settings()?;
     let lives = supervisor(instance).is_some() && instance.ready_file().exists();
     let state = if lives { "running" } else { "stopped" };
     let hosts = if settings.simulated { "SIMULATED: nothing runs behind the API" } else { "real" };
-    say::out(&format!("Jinyun · instance \"{}\" · {state} · hosts: {hosts}", instance.name));
-    say::out(&format!("Tenants     https://127.0.0.1:{}/identity/v3", settings.port));
-    say::out(&format!("Management  https://127.0.0.1:{}/identity/v3", settings.management_port));
-    say::out(&format!("CA          {}", instance.state.join("ca.pem").display()));
+    let at = |port: u16| format!("https://127.0.0.1:{port}/identity/v3");
+    let (tenants, management) = (at(settings.port), at(settings.management_port));
+    let sign_in = format!("{}/sign-in", settings.place(settings.port));
+    let ca = instance.state.join("ca.pem");
+    let value = json!({
+        "instance": instance.name, "state": state, "simulated": settings.simulated,
+        "tenants": tenants, "management": management, "sign_in": sign_in, "ca": ca,
+    });
+    show::print(output, &value, || format!(
+        "Jinyun · instance \"{}\" · {state} · hosts: {hosts}\nTenants     {tenants}\n\
+         Management  {management}\nSign-in     {sign_in}\nCA          {}", instance.name, ca.display()
+    ));
     Ok(())
 }

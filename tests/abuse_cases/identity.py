@@ -97,8 +97,8 @@ def federation():
     for path, here, body, members in ((idp, "id=idp", words, "enabled=bool authorization_ttl=int(0,43200)"),
                                       (mapping, "id=mapping", plan, "rules=list"),
                                       (protocol, "idp=idp id=protocol", follows, "")):
-        # The client chooses the id of a PUT: one that is there is taken, whoever's it is, and what is tried as an id,
-        # `null` among it, may be made. The others then find it.
+        # The client chooses the id of a PUT, and what is tried as an id, `null` among it, may be made. The others then
+        # find it. Ids are an institution's own: what another one has is not taken.
         made = {200, 204, 404}
         add(f"GET {path}|DELETE {path}", other="boss2", here=here, who=readers, absent=made, **flat)
         add(f"PATCH {path}", other="boss2", here=here, body=body, members=members, absent=made, **flat)

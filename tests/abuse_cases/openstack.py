@@ -1,6 +1,6 @@
 """How the operations of image, volume, network and compute are used rightly."""
 
-from abuse_cases import KEY, case, counter, fresh
+from abuse_cases import KEY, case, counter, fresh, password
 
 def image_cases():
     add = lambda which, **settings: case("image", which, **settings)
@@ -116,15 +116,15 @@ def compute_cases():
     add("GET /v2.1/os-keypairs", other=None)
     add("GET /v2.1/os-keypairs/{name}|DELETE /v2.1/os-keypairs/{name}", here="name=keypair")
     add("POST /v2.1/os-keypairs", other=None, body=lambda w: {"keypair": {"name": fresh(), "public_key": KEY}},
-        members="name!=key_name public_key!=public_key type=word user_id=ref")
+        members="name!=key_name public_key=public_key type=word user_id=ref")
     add("GET /v2.1/servers|GET /v2.1/servers/detail", other=None, pages=True)
     add("POST /v2.1/servers", other=None, body=lambda w: {"server": {
-        "name": fresh(), "imageRef": w["image"], "flavorRef": "1", "networks": "none"}},
+        "name": fresh(), "imageRef": w["image"], "flavorRef": "1", "networks": "none", "adminPass": password()}},
         members="name!=text imageRef!=ref flavorRef!=ref key_name=label networks=list security_groups=list "
                 "user_data=base64 "
                 "metadata=strings availability_zone=word min_count=int(1,1) max_count=int(1,1) "
                 "block_device_mapping_v2=list block_device_mapping=none personality=none config_drive=none "
-                "accessIPv4=none adminPass=none OS-DCF:diskConfig=word")
+                "accessIPv4=none adminPass=secret OS-DCF:diskConfig=word")
     add("GET /v2.1/servers/{id}|DELETE /v2.1/servers/{id}|GET /v2.1/servers/{id}/os-interface"
         "|GET /v2.1/servers/{id}/os-volume_attachments", here="id=server")
     add("PUT /v2.1/servers/{id}", here="id=server", body=lambda w: {"server": {"name": "s"}},

@@ -94,7 +94,7 @@ def refused(kind):
                               {"project_id": UUID, "domain_id": UUID}],
         "said": NO_TEXT + ["x" * 2001, "a\0b", "a\tb", "\x1b[2J"],
         "user": texts + UNSEEN + ["Ρау" + fresh(), "bоss", "annа"],  # letters of alphabets that look alike
-        "name": texts + UNSEEN + ([] if "255" in kind else ["x" * 65]),
+        "name": texts + UNSEEN + ["Ρау" + fresh(), "bоss"] + ([] if "255" in kind else ["x" * 65]),
         "bool": ["maybe", 7, -1, 1.5, [], {}, "yes\0", [True]],
         "int": ["abc", "", " 5", "0x10", "1e3", 1.5, 0.1, True, [], {}, [5], low - 1, high + 1, -10 ** 30, 10 ** 30,
                 "9" * 300, "٣", "NaN"],

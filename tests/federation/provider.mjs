@@ -4,7 +4,8 @@
 //                         "program": "...", "people": {"ann": {"email": "...", "groups": ["ops"]}}}'
 //
 // It signs with a key that it makes at its start. A PUT of /people/NAME changes a person, as its administrators
-// would. Nothing here is for anything but tests: whoever names a person is that person.
+// would; `amr` and `acr` of a person are how the next sign-in goes, and stand in its ID token. Nothing here is for
+// anything but tests: whoever names a person is that person.
 
 import { generateKeyPairSync } from 'node:crypto';
 import Provider from 'oidc-provider';
@@ -33,8 +34,9 @@ const provider = new Provider(issuer, {
       redirect_uris: [], response_types: [], id_token_signed_response_alg: 'ES256',
     },
   ],
-  claims: { openid: ['sub'], profile: ['preferred_username', 'groups'], email: ['email'] },
+  claims: { openid: ['sub', 'acr', 'amr', 'auth_time'], profile: ['preferred_username', 'groups'], email: ['email'] },
   scopes: ['openid', 'profile', 'email'],
+  acrValues: ['urn:bank:one', 'urn:bank:two'],
   // Claims stand in the ID token too.
   conformIdTokenClaims: false,
   findAccount: (ctx, sub) => ({ accountId: sub, claims: () => about(sub) }),
@@ -59,16 +61,32 @@ const provider = new Provider(issuer, {
   ttl: { IdToken: 600, Grant: 3600, Session: 3600, Interaction: 600 },
 });
 
-provider.use(async (ctx, next) => {
-  const name = ctx.path.match(/^\/people\/([a-z]+)$/)?.[1];
-  if (ctx.method !== 'PUT' || !name) {
-    await next();
-    return;
-  }
+const body = async (ctx) => {
   const parts = [];
   for await (const part of ctx.req) parts.push(part);
-  people[name] = JSON.parse(Buffer.concat(parts).toString());
-  ctx.status = 204;
+  return Buffer.concat(parts).toString();
+};
+
+provider.use(async (ctx, next) => {
+  const name = ctx.path.match(/^\/people\/([a-z]+)$/)?.[1];
+  if (ctx.method === 'PUT' && name) {
+    people[name] = JSON.parse(await body(ctx));
+    ctx.status = 204;
+    return;
+  }
+  // Its own page takes any name and says nothing of how somebody signed in; what it takes is left to it.
+  if (ctx.method === 'POST' && /^\/interaction\/[^/]+$/.test(ctx.path)) {
+    const { prompt } = await provider.interactionDetails(ctx.req, ctx.res);
+    if (prompt.name === 'login') {
+      const accountId = new URLSearchParams(await body(ctx)).get('login');
+      const { amr, acr } = people[accountId] ?? {};
+      const login = { accountId, ...(amr && { amr }), ...(acr && { acr }) };
+      ctx.status = 303;
+      ctx.redirect(await provider.interactionResult(ctx.req, ctx.res, { login }, { mergeWithLastSubmission: false }));
+      return;
+    }
+  }
+  await next();
 });
 
 provider.listen(port, '127.0.0.1', () => console.log(`ready ${issuer}`));
