@@ -65,9 +65,10 @@ fn same_name(words: &Words<'_>, row: &Id, domain: &Id) -> Result<(), Failure> {
 fn scoped<R: Resource>(mut route: Route, name: &'static str) -> Route {
     let run = route.run;
     route.run = Box::new(move |call: &Call<'_>| {
-        let mut path = call.path.clone();
+        let (mut path, mut said) = (call.path.clone(), Vec::new());
         for (_, id) in path.iter_mut().filter(|(n, _)| *n == name) {
-            *id = row_of::<R>(call, id)?.to_string();
+            let row = row_of::<R>(call, id)?.to_string();
+            said.push((row.clone(), std::mem::replace(id, row)));
         }
         let mut query = call.query.clone();
         for (_, id) in query.iter_mut().filter(|(n, _)| n == "marker" && name == "id") {
@@ -89,6 +90,13 @@ fn scoped<R: Resource>(mut route: Route, name: &'static str) -> Route {
             headers: call.headers.clone(),
             // None of them takes a stream.
             input: Mutex::new(None),
+        }).map_err(|failure| match failure {
+            // A refusal speaks of it as the caller does.
+            Failure::Refused(mut refusal) => {
+                said.iter().for_each(|(row, id)| refusal.message = refusal.message.replace(row, id));
+                Failure::Refused(refusal)
+            }
+            fault => fault,
         })
     });
     route
