@@ -10,11 +10,17 @@ nothing that the platform would mend by itself. Nobody tells the platform. Which
 worked out here, from the rows of the catalogue as the API shows them: those that name the check, and those
 that are answered by such a clause. Exactly these must, in the API and on the command line; and all must
 stand as before once it is mended. The journal, verified, has both. Without the half of it that looks at all
-other clauses a platform that turns everything red would pass, too."""
+other clauses a platform that turns everything red would pass, too.
+
+At the end the control process is killed in the middle of an assessment: what that had made in the synthetic
+institution goes by itself, the newest report stays the one before, and a new assessment finds what that
+one found."""
 
 import json
 import os
+import re
 import stat
+import subprocess
 import sys
 import time
 
@@ -25,6 +31,7 @@ MINUTE = 60  # seconds within which a change has to show
 SORTS = ("records", "policy", "listeners", "key file", "journal",
          "hosts")  # facts that are read all the time
 GREEN = ("met", "partly")
+SYNTHETIC = "6a0e71de9ce04f6c8e6f00000000e000"  # the institution in which the platform attacks itself
 
 
 def look(at, path):
@@ -161,15 +168,109 @@ def on_command_line(desk, keys, what):
            table)
 
 
+def exported(desk, first=0):
+    """The journal's entries from one on, those that are signed; and the file."""
+    export = f"{desk.where}/journal.export"
+    desk.do(None, "journal", "export", "--from", str(first), export)
+    with open(export, encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.startswith('{"action"')], export
+
+
 def changes(at, desk):
     """The entries about evidence in an export of the journal, which verifies."""
-    export = f"{desk.where}/journal.export"
-    desk.do(None, "journal", "export", export)
+    entries, export = exported(desk)
     run([verifier(at.binary), "--keys", f"{at.state}/journal.keys", export])
-    with open(export, encoding="utf-8") as file:
-        entries = [json.loads(line) for line in file if line.startswith('{"action"')]
     return [e["note"] for e in entries
             if e["action"] in ("evidence:finding:change", "evidence:clause:change")]
+
+
+def attacking(desk, first, since):
+    """The entry by which attacks that began after a time (microseconds) made somebody of the synthetic
+    institution, and what their requests' ids begin with; None as long as there is none."""
+    for entry in exported(desk, first)[0]:
+        tag = re.fullmatch(r"(evidence-(\d+))-p\d+", entry["request"])
+        if (tag and int(tag[2]) >= since and entry["action"] == "identity:user:create"
+                and entry["outcome"] == "done" and entry["institution"]["id"] == SYNTHETIC):
+            return entry, tag[1]
+    return None
+
+
+def struck(desk, made, tag):
+    """What the synthetic institution had (kind and id of things, with a name those of their secrets) when
+    somebody else than these attacks began to take it away; `Failed` unless all of that has gone."""
+    entries, _ = exported(desk)
+    strike = next((e["number"] for e in entries if e["number"] > made["number"]
+                   and e["action"] == "evidence:stage:strike" and e["request"] != tag), None)
+    expect(strike is not None, "nobody has begun to take the synthetic institution away")
+    things, had = set(), None
+    for entry in entries:
+        if entry["number"] == strike:
+            had = set(things)
+        for effect in entry.get("effects", []):
+            name = (effect["kind"], effect["id"])
+            if effect["op"] in ("secret", "unsecret"):
+                name += (effect["name"],)
+            if effect["op"] in ("drop", "unsecret"):
+                things.discard(name)
+            # What is made from then on is that of the next attacks.
+            elif had is None and (effect.get("domain") == SYNTHETIC or name[:2] in things):
+                things.add(name)
+    expect(not things, f"{len(things)} things are still there", "jinyun journal export", str(sorted(things)))
+    return had
+
+
+def killed(story, at, desk):
+    """The control process ends in the middle of an assessment."""
+    with story.step("the control process is killed in an assessment; the report before it stays") as words:
+        before = assessed(desk, "--latest")
+        first = exported(desk)[0][-1]["number"] + 1
+        since = int(time.time() * 1_000_000)
+        command = desk.words(None, ["assess"])
+        with subprocess.Popen(command, env=desk.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True) as doing:
+            try:
+                # Attacks that the platform had begun by itself go first.
+                found = until("an assessment makes people in the synthetic institution", 2 * MINUTE,
+                              lambda: doing.poll() is not None or attacking(desk, first, since), 0.2)
+                expect(found is not True and doing.poll() is None,
+                       "it ended before anything could be killed: this shows nothing", " ".join(command))
+                made, tag = found
+                at.kill("control")
+                said, _ = doing.communicate(timeout=30)
+            except subprocess.TimeoutExpired:
+                raise Failed("the command waits although nobody answers it", " ".join(command)) from None
+            finally:
+                doing.kill()  # nothing to do if it has ended
+        expect(doing.returncode != 0, "the command takes half an assessment for a whole one",
+               " ".join(command), said)
+        until("the platform answers again", MINUTE, lambda: look(at, "freshness"), 0.2)
+        expect(assessed(desk, "--latest") == before, "the newest report is not the one before",
+               "jinyun assess --latest")
+        words.append(f"at entry {made['number']} or soon after")
+    with story.step("what the killed assessment made goes, on record") as words:
+        begin = time.monotonic()
+        had = until("the synthetic institution's things are gone", 2 * MINUTE,
+                    lambda: struck(desk, made, tag), 0.5)
+        user = next(e["id"] for e in made["effects"] if e["op"] == "put" and e["kind"] == "user")
+        for kind, ident in (("user", user), ("domain", SYNTHETIC)):
+            expect((kind, ident) in had, f"{kind} {ident} had gone before anything was killed: this shows "
+                   "nothing", said=str(sorted(had)))
+        ports = {name[1] for name in had if name[0] == "port"}
+        volumes = {name[1] for name in had if name[0] == "volume"}
+        expect(ports and volumes, "it had no port and no volume: this shows little", said=str(sorted(had)))
+        spaces = {f"jy-{at.name}-p-{port[:8]}" for port in ports} & set(at.spaces("p"))
+        expect(not spaces, "the host still has namespaces of its ports", said=str(sorted(spaces)))
+        disks = [file for file in at.disk_files() if any(volume in file for volume in volumes)]
+        expect(not disks, "the host still has its disks", said=str(disks))
+        words.append(f"{len(had)} records and secrets, {time.monotonic() - begin:.0f} s after it answered")
+    with story.step("a new assessment finds what the one before the kill found"):
+        after = assessed(desk)
+        expect(after["began"] > before["ended"], "it is the report of before", "jinyun assess")
+        expect(not after["troubles"], "something went wrong with it", "jinyun assess", str(after["troubles"]))
+        states = [{(row["id"], row["state"], row.get("tenant_state")) for row in report["clauses"]}
+                  for report in (before, after)]
+        expect(states[0] == states[1], "clauses stand otherwise than before", "jinyun assess",
+               str(sorted(map(str, states[0] ^ states[1]))))
 
 
 def tell(story, at, desk):
@@ -228,6 +329,7 @@ def tell(story, at, desk):
             return notes
         notes = until("the journal has both changes", 15, both, 0.5)
         words.append(f"{len(notes)} entries about evidence")
+    killed(story, at, desk)
 
 
 if __name__ == "__main__":

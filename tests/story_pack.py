@@ -10,9 +10,10 @@ directory, then the cloud is stopped. Pack, public keys and `jinyun-verify` go t
 directory, and the verifier runs there without an environment, without a network, and without the
 directories of any instance. One byte of every file is changed, at places that follow from a seed, and in
 its header, in the padding and behind the end; files are removed, added, swapped. Each time the verifier has
-to fail and to name the file. A second verifier reads the journal, and compliance-trestle judges the OSCAL
-documents of this very pack (tests/oscal.py). The first run, of the pack as it is, is what makes the others
-say anything: a verifier that refuses everything fails it."""
+to fail and to name the file. Assessments that found nothing bad are put into packs that the cloud itself
+makes and signs: the journal knows better, and the verifier has to say so. A second verifier reads the
+journal, and compliance-trestle judges the OSCAL documents of this very pack (tests/oscal.py). The first run,
+of the pack as it is, is what makes the others say anything: a verifier that refuses everything fails it."""
 
 import concurrent.futures
 import hashlib
@@ -22,8 +23,9 @@ import random
 import shutil
 import sys
 import tarfile
+import time
 
-from cloud import expect, run
+from cloud import Failed, expect, run
 from story_world import assess, fresh_code, main, verifier
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -201,6 +203,69 @@ def period(inside, second):
     expect(inside["guardrails"], "it names no guardrail", said=str(list(inside)))
 
 
+def inside_of(pack):
+    """The assessment in a pack, its entry in the journal, and where the export of the journal ends."""
+    with tarfile.open(pack) as tar:
+        inside = json.load(tar.extractfile("assessment.json"))
+        lines = tar.extractfile("journal/export").read().split(b"\n")
+    place = json.loads(lines[1])
+    at = inside["entry"] - place["from"]
+    return inside, json.loads(lines[2 + at]) if inside["entry"] < place["to"] else None
+
+
+def written(desk, pack):
+    """A pack whose journal reaches to the assessment: the next checkpoint comes within a second."""
+    for _ in range(20):
+        out = desk.do(None, "report", "--format", "pack", pack)
+        inside, entry = inside_of(pack)
+        if entry:
+            return out, inside, entry
+        time.sleep(0.5)
+    raise Failed("no checkpoint covers the assessment", "jinyun report --format pack", out)
+
+
+def without(inside):
+    """What the entry of an assessment has the digest of, as docs/pack-format.md has it."""
+    rest = {name: value for name, value in inside.items()
+            if name not in ("entry", "gaps", "journal", "period", "violations")}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def prettier(desk, inside):
+    """Packs that the cloud makes and signs of assessments that somebody has changed, with the words by
+    which the verifier has to name what was."""
+    def verdict(of):
+        one = of["findings"][0]
+        was, one["verdict"] = one["verdict"], "met" if one["verdict"] != "met" else "partly"
+        return f'the check {one["check"]} is "{one["verdict"]}" in it and "{was}" in entry'
+
+    def state(of):
+        one = of["standards"][0]["clauses"][0]
+        was, one["state"] = one["state"], "met" if one["state"] != "met" else "partly"
+        return f'the clause {one["id"]} is "{one["state"]}" in it and "{was}" in entry'
+
+    def sentence(of):
+        of["findings"][-1]["says"] = "all is well"
+        return "it has not the digest that entry"
+
+    def entry(of):
+        of["entry"] = 0
+        return "it names entry 0 of the journal, which is of no assessment"
+
+    made, changed, pack = [], f"{desk.where}/changed.json", f"{desk.where}/prettier"
+    for change in (verdict, state, sentence, entry):
+        of = json.loads(json.dumps(inside))
+        says = change(of)
+        with open(changed, "w", encoding="utf-8") as file:
+            json.dump(of, file, ensure_ascii=False)
+        desk.do(None, "report", "--format", "pack", "--assessment", changed, pack)
+        made.append((change.__name__, says, Pack(pack).bytes))
+    os.unlink(changed)
+    os.unlink(pack)
+    return made
+
+
 def trestle(pack):
     return run([sys.executable, f"{HERE}/oscal.py", pack], 600)[1]
 
@@ -213,7 +278,7 @@ def tell(story, at, desk):
             assess(desk)
             text = recorded(at, desk)
             assess(desk)
-        out = desk.do(None, "report", "--format", "pack", pack)
+        out, inside, entry = written(desk, pack)
         left = set(os.listdir(desk.where)) - {"pack", "config"}
         expect(not left, "making it has left files", said=str(left))
         whole = Pack(pack)
@@ -222,6 +287,7 @@ def tell(story, at, desk):
             expect(name in whole.files, "the file of the record is not in the pack", said=out)
             expect(whole.part(name)[BLOCK:].startswith(text), "another file has its name")
         words.append(f"{len(whole.files)} files, {len(whole.bytes) // 1024} KiB")
+        others = prettier(desk, inside)
     with story.step("the cloud is stopped"):
         desk.do(None, "stop")
         out = desk.do(None, "status")
@@ -240,18 +306,28 @@ def tell(story, at, desk):
                "it is not verified", said=out)
         told = ("and no others", f"manifest.note: signed by {at.name} (ed25519)",
                 f"manifest.note: signed by {at.name} (sm2)", f'of the journal of "{at.name}"',
-                "not verified: that reports")
+                f"assessment.json: is the assessment of entry {inside['entry']} of the journal: ",
+                "the digest of the rest is the same", "not verified: that reports")
         expect(all(one in out for one in told), f"it does not say all of {', '.join(told)}", said=out)
         words.append(out.splitlines()[0])
         code, out, _ = assessor.verify("pack", ok=False)
         expect(code == 3 and "no keys were given" in out and "signed by" not in out,
                "without keys it says more than that it is whole", said=out)
+    with story.step("assessments that were changed, and signed by the cloud itself") as words:
+        note = entry["note"]
+        expect(entry["action"] == "evidence:assessment:create" and note["document"] == without(inside),
+               "the entry has another digest", said=str(entry)[:400])
+        for what, says, content in others:
+            problems = assessor.names(f"another {what}", content, "assessment.json")
+            expect({one["what"] for one in problems} == {"assessment"}
+                   and any(says in one["say"] for one in problems),
+                   f"another {what} is not named", said=str(problems)[:400])
+        words.append(f"{len(others)} packs")
     with story.step("its parts: the newest checkpoints, the journal by a second verifier"):
         with tarfile.open(pack) as tar:
             for name in ("export", "keys", "checkpoint-sha256", "checkpoint-sm3"):
                 with open(f"{place}/{name}.own", "wb") as file:
                     file.write(tar.extractfile(f"journal/{name}").read())
-            inside = json.load(tar.extractfile("assessment.json"))
         expect(inside["instance"] == at.name, "the assessment is of another instance",
                said=str(list(inside)))
         period(inside, bool(text))

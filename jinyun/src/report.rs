@@ -172,6 +172,15 @@ fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
     let mut db = Db::open(&instance.store(settings))?;
     let lines = jinyun_governance::Lines::read(&mut jinyun_engine::View::new(&mut db))?;
     let authorities = jinyun_governance::authorities(&mut jinyun_engine::View::new(&mut db))?;
+    // The export ends at the newest checkpoint, which comes within a second: it should have the
+    // assessment's entry.
+    for _ in 0..30 {
+        let to = db.newest_checkpoint()?.map_or(0, |(to, _)| to);
+        if made.of.entry.is_none_or(|entry| entry < to) {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     keep(journal, |out| {
         db.export_with(&instance.name, options.from, &|note| lines.under(&note), out).map(|_| ())
     })?;

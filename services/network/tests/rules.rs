@@ -232,6 +232,37 @@ fn ports_follow_port_security() {
     }
 }
 
+/// Each is a namespace on a host for which no server's quota is asked.
+#[test]
+fn a_project_has_few_probes() {
+    let mut w = World::new();
+    let network = w.network();
+    let plain = w.port(&network);
+    let probe = json!({ "network": network, "device_owner": jinyun_network::PROBE });
+    let made: Vec<Id> = (0..8).map(|_| w.ask("port:create", probe.clone()).unwrap()).collect();
+    let turn = json!({ "device_owner": jinyun_network::PROBE });
+    let more = |w: &mut World| {
+        [code(&w.ask("port:create", probe.clone())), code(&w.on("port:update", &plain, turn.clone()))]
+    };
+    assert_eq!(more(&mut w), ["conflict", "conflict"], "neither a new one nor one that is turned");
+    assert_eq!(code(&w.on("port:update", &made[0], json!({ "name": "kept" }))), "ok");
+    assert_eq!(code(&w.on("port:update", &made[0], turn.clone())), "ok");
+    // The platform's own are none of the project's choice.
+    assert_eq!(code(&w.system("network:port:create", None, probe.clone())), "ok");
+    // One that goes counts until it is gone: of nine there have to be seven.
+    for id in &made[..2] {
+        w.on("port:delete", id, Value::Null).unwrap();
+    }
+    assert_eq!(more(&mut w), ["conflict", "conflict"]);
+    w.drive(&(), 2);
+    assert_eq!(more(&mut w), ["ok", "conflict"]);
+    // Another project has its own.
+    w.project = "q";
+    let other = w.network();
+    let theirs = json!({ "network": other, "device_owner": jinyun_network::PROBE });
+    assert_eq!(code(&w.ask("port:create", theirs)), "ok");
+}
+
 #[test]
 fn routers_join_ranges_that_do_not_overlap() {
     let mut w = World::new();

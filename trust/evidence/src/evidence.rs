@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   set the stage -> attack -> observe -> strike it -> observe what is left, verify the journal
-//!     -> run the checks -> digest -> journal entry -> newest report
+//!     -> run the checks -> document, digests -> journal entry -> newest report
 //! ```
 //! Everything anew, whatever the platform has looked at by itself (`watch.rs`): somebody waits for
 //! it and wants to see it done. The stage is struck whatever happened, and what went wrong with the
@@ -19,7 +19,7 @@ use crate::facts::site::SiteSetup;
 use crate::govern::{Govern, Registers};
 use crate::installed::{self, Loaded};
 use crate::needs::Needs;
-use crate::posture::Mark;
+use crate::posture::{Mark, key};
 use crate::source::{Real, free, lock};
 use crate::stage::DOMAIN;
 use crate::watch::{Parts, Watch};
@@ -33,9 +33,10 @@ use jinyun_journal::{Entry, Key};
 use jinyun_kms::Kms;
 use jinyun_policy::{Object, PROVIDER};
 use jinyun_rest::Cloud;
+use jinyun_verify::pack::document_digest;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -234,16 +235,24 @@ impl Evidence {
         let digest = jinyun_journal::to_hex(&Sha256::digest(text.as_bytes()));
         let verdicts: Value = report.findings.iter()
             .map(|f| (f.check.clone(), json!(f.verdict))).collect::<serde_json::Map<_, _>>().into();
+        // Before the entry, which holds its digest: what stands in registers can be other a moment later.
+        let mut full = self.full(&report, &shares, start, &digest)?;
+        let document = document_digest(&full).map_err(|e| Fault::new(format!("the assessment: {e}")))?;
         let asked = asked.with(json!({
             "standard": report.standard,
             "sha256": digest,
             "counts": report.counts,
             "findings": verdicts,
+            "clauses": states(&report),
+            "document": document,
             // Where the next one's period begins.
             "ended": report.ended,
         }));
         let done: Done = setup.cloud.handle.run(Job::Command(Box::new(asked)))?;
-        let full = self.full(&report, &shares, start, &digest, done.entry)?;
+        let (entries, checkpoints) = self.reaches()?;
+        full["entry"] = done.entry.into();
+        full["journal"]["entries"] = entries.into();
+        full["journal"]["checkpoints"] = json!(checkpoints);
         keep(&self.full_file(), &full)?;
         let mut whole = json!({ "report": report, "sha256": digest, "entry": done.entry });
         for member in ["period", "violations", "gaps"] {
@@ -285,13 +294,19 @@ impl Evidence {
         }
     }
 
-    /// The report with everything around it.
-    fn full(&self, report: &Report, shares: &Shares, start: Option<Start>, sha256: &str, entry: u64)
-        -> Result<Value, Fault> {
+    /// How many entries the journal has, and its newest checkpoints.
+    fn reaches(&self) -> Result<(u64, Vec<String>), Fault> {
         let reader = &self.real.setup.cloud.reader;
         let (entries, newest) =
             reader.lend(|db| Ok((db.journal_length()?, db.newest_checkpoint()?)))?;
-        let checkpoints = newest.map(|(_, notes)| notes).unwrap_or_default();
+        Ok((entries, newest.map(|(_, notes)| notes).unwrap_or_default()))
+    }
+
+    /// The report with everything around it, as of the next entry.
+    fn full(&self, report: &Report, shares: &Shares, start: Option<Start>, sha256: &str)
+        -> Result<Value, Fault> {
+        let reader = &self.real.setup.cloud.reader;
+        let (entries, checkpoints) = self.reaches()?;
         let institutions = reader.view(|v| v.list::<Domain>(&Default::default()))?;
         let tenants: Vec<_> = institutions.into_iter()
             .filter(|domain| ![PROVIDER, DOMAIN].contains(&domain.id.as_str())).collect();
@@ -314,7 +329,7 @@ impl Evidence {
             shares,
             troubles,
             sha256,
-            entry,
+            entry: entries,
         })))
     }
 
@@ -369,6 +384,20 @@ impl Evidence {
             Ok(Some(full))
         })
     }
+}
+
+/// Clauses by state, as seals have them: whoever holds a document against the entry can so say which
+/// clause is other, and not only that one is.
+fn states(report: &Report) -> BTreeMap<State, BTreeSet<String>> {
+    let mut all: BTreeMap<State, BTreeSet<String>> = BTreeMap::new();
+    for one in &report.clauses {
+        for (state, tenant) in [(Some(one.state), false), (one.tenant_state, true)] {
+            if let Some(state) = state {
+                all.entry(state).or_default().insert(key(&one.clause.id, tenant));
+            }
+        }
+    }
+    all
 }
 
 /// The first entry that can be of the time since a moment: the one after the last about evidence before

@@ -1,7 +1,7 @@
 //! `jinyun-verify`: verifies an export of the journal, or an assessor's pack, without a network.
 
 use jinyun_journal::note::Key;
-use jinyun_verify::pack::{self, Verdict};
+use jinyun_verify::pack::{self, ASSESSMENT, Verdict};
 use jinyun_verify::{Compared, Report, Roots, Signer, Span, Unchecked};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -159,6 +159,17 @@ fn pack_in_words(found: &Verdict, given: usize) -> String {
             out.push_str(&lines(signers, unchecked, how, "journal: ", "checkpoint(s)"));
             out.push_str(&timestamps(journal));
         }
+    }
+    match &found.assessment {
+        Some(assessed) => {
+            for say in &assessed.say {
+                let _ = writeln!(out, "  {ASSESSMENT}: {say}");
+            }
+        }
+        None if found.journal.is_some() => {
+            let _ = writeln!(out, "  {ASSESSMENT}: is not in the pack and not compared with the journal");
+        }
+        None => {}
     }
     for absent in &found.absent {
         let _ = writeln!(out, "  not in the pack: the file of the record {} ({})",

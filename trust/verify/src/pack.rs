@@ -5,12 +5,15 @@
 //! (`docs/pack-format.md`): a plain tar whose every byte follows from its manifest. The manifest
 //! stands first, signed with both of the journal's keys; it names every file in order, with its
 //! size, digests, and a digest for each piece, so that damage is told by file and byte range. This
-//! reads forwards once, keeps one piece in memory (and the journal's export), and writes no file.
-//! Why not a tar library: it accepts links, long names and sparse files, all of which have to be
-//! refused here; what is left of the format is one header of 512 bytes.
+//! reads forwards once, keeps one piece in memory (and the journal's export and the assessment, which
+//! are held against each other: `assessed.rs`), and writes no file. Why not a tar library: it accepts
+//! links, long names and sparse files, all of which have to be refused here; what is left of the format
+//! is one header of 512 bytes.
 
+mod assessed;
 mod walk;
 
+pub use assessed::{Assessed, document_digest};
 pub use walk::{check, check_with, member};
 
 use crate::{Report, Signer, Unchecked};
@@ -25,6 +28,8 @@ pub const MAGIC: &str = "jinyun-pack/1";
 pub const MANIFEST: &str = "manifest.json";
 /// The second: the manifest's digests, signed.
 pub const NOTE: &str = "manifest.note";
+/// What the platform answered: the source of all reports.
+pub const ASSESSMENT: &str = "assessment.json";
 /// Files of records: the rest of the name is the file's SHA-256.
 pub const EVIDENCE: &str = "evidence/";
 /// The journal of the period.
@@ -97,7 +102,7 @@ pub struct Trouble {
     /// Last byte of it that is concerned.
     pub to: Option<u64>,
     /// `header`, `manifest`, `signature`, `changed`, `digest`, `padding`, `missing`, `added`,
-    /// `refused`, `truncated`, `end`, `journal`, `checkpoint`.
+    /// `refused`, `truncated`, `end`, `journal`, `checkpoint`, `assessment`.
     pub what: &'static str,
     /// A sentence.
     pub say: String,
@@ -129,6 +134,8 @@ pub struct Verdict {
     pub absent: Vec<Absent>,
     /// What was found of the journal inside.
     pub journal: Option<Report>,
+    /// What became of the assessment inside; none if the pack has none, or could not be read so far.
+    pub assessment: Option<Assessed>,
 }
 
 /// Whether a path may stand in a pack; says why not.

@@ -21,8 +21,8 @@ use crate::security_group::{SecurityGroup, ensure_default_group};
 use crate::subnet::Subnet;
 use jinyun_base::{Entropy, Fault, Id, Kind, Refusal, Refused, check_name};
 use jinyun_engine::{
-    Claim, Command, Cost, Ctx, Failure, Have, Link, OnDelete, Place, Plan, Resource, Row, Seen,
-    Step, View,
+    Claim, Command, Cost, Ctx, Failure, Have, Link, OnDelete, Place, Plan, Query, Resource, Row,
+    Seen, Step, View,
 };
 use jinyun_policy::{Actor, ActorKind};
 use jinyun_wire::Thing;
@@ -36,6 +36,11 @@ pub struct Port;
 
 /// The owner of a port that is realised as a namespace on a host.
 pub const PROBE: &str = "jinyun:probe";
+
+/// Most of those in one project that its people made. Nobody but the host's root can enter one, so they
+/// are of little use to a tenant; but each is a namespace with links and rules on a host, and no quota of
+/// servers is asked for it.
+const MAX_PROBES: usize = 8;
 
 /// Most addresses of one port, as in Neutron.
 const MAX_ADDRESSES: usize = 5;
@@ -316,10 +321,29 @@ fn check_asker(command: &Command) -> Result<(), Failure> {
     }
 }
 
+/// Room for one more probe, unless the platform itself asks: one that goes counts until no host has it.
+fn check_probes(ctx: &mut Ctx<'_>, command: &Command, project: &Id) -> Result<(), Failure> {
+    if command.actor.kind == ActorKind::System {
+        return Ok(());
+    }
+    let ports = ctx.list::<Port>(&Query::project(project))?;
+    let probes = ports.iter().filter(|port| port.spec.device_owner == PROBE).count();
+    if probes < MAX_PROBES {
+        return Ok(());
+    }
+    let say = format!(
+        "The project has {probes} ports with device_owner {PROBE}, and may have {MAX_PROBES}: delete one."
+    );
+    Err(Refusal::conflict(say).into())
+}
+
 pub(crate) fn create(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Failure> {
     let (domain, project) = common::place(command)?;
     check_asker(command)?;
     let spec = common::spec::<Port>(command.args.clone())?;
+    if spec.device_owner == PROBE {
+        check_probes(ctx, command, &project)?;
+    }
     let given = |name: &str| command.args.get(name).is_some_and(|v| !v.is_null());
     let choice = Choice {
         security_groups: given("security_groups").then(|| spec.security_groups.clone()),
@@ -348,6 +372,9 @@ pub(crate) fn update(ctx: &mut Ctx<'_>, command: &Command) -> Result<Value, Fail
             "Port {id} is in use by {}: detach it before you change mac_address, device_id or \
              device_owner.", have.spec.device_id
         )).into());
+    }
+    if spec.device_owner == PROBE && have.spec.device_owner != PROBE {
+        check_probes(ctx, command, &have.project)?;
     }
     ctx.change::<Port>(&id, command.if_generation, |old| {
         *old = spec;

@@ -6,6 +6,9 @@ pub mod people;
 #[path = "site.rs"]
 pub mod site;
 
+#[path = "together.rs"]
+pub mod together;
+
 use jinyun_base::{Id, Time};
 use jinyun_engine::{Row, Status, Stored};
 use jinyun_evidence::attack::{Attempt, Outcome, Tried};

@@ -5,9 +5,10 @@
 //! next. Behind a whole header that is somebody else's it goes on by that header's size. All that
 //! is printed of a foreign header is escaped and cut.
 
+use super::assessed::{self, Assessed};
 use super::{
-    AUTHORITIES, BLOCK, Block, CHECKPOINT, EVIDENCE, EXPORT, Entry, KEYS, Listed, MANIFEST, Manifest, NOTE,
-    Trouble, Verdict, header, octal, shown, signed_text,
+    ASSESSMENT, AUTHORITIES, BLOCK, Block, CHECKPOINT, EVIDENCE, EXPORT, Entry, KEYS, Listed, MANIFEST,
+    Manifest, NOTE, Trouble, Verdict, header, octal, shown, signed_text,
 };
 use crate::lines::Lines;
 use crate::{Roots, verify_with};
@@ -20,6 +21,8 @@ use std::io::{self, Read};
 /// The manifest of a pack of some 50 GB.
 const MANIFEST_MAX: u64 = 64 << 20;
 const SMALL_MAX: u64 = 64 << 10;
+/// An assessment of some ten thousand clauses.
+const ASSESSMENT_MAX: u64 = 64 << 20;
 /// More is not listed: a pack that is none has endless faults.
 const LISTED: usize = 200;
 
@@ -429,6 +432,28 @@ impl Walk<'_> {
         }
         self.found.journal = Some(verify_with(export, keys, outside, roots));
     }
+
+    /// The assessment inside, against the journal inside.
+    fn assessment(&mut self, files: &[Listed], kept: &Kept) {
+        let Some(file) = files.iter().find(|file| file.path == ASSESSMENT) else { return };
+        let damaged = self.found.problems.iter().any(|p| p.file.as_deref() == Some(ASSESSMENT));
+        let because = |why: &str| (Assessed::uncompared(None, why), Vec::new());
+        let (found, wrong) = match (&kept.assessment, &kept.export, &self.found.journal) {
+            _ if damaged => because("it is not as the manifest has it"),
+            _ if file.size > ASSESSMENT_MAX => {
+                because(&format!("it has more than {ASSESSMENT_MAX} bytes"))
+            }
+            (Some(bytes), Some(export), Some(journal)) => {
+                assessed::compare(bytes, export, journal, &self.found.instance)
+            }
+            (Some(_), ..) => because("the pack has no export of that"),
+            (None, ..) => because("it was not reached"),
+        };
+        self.found.assessment = Some(found);
+        for say in wrong {
+            self.problem(Some(ASSESSMENT), "assessment", format!("{ASSESSMENT}: {say}"));
+        }
+    }
 }
 
 /// Bytes of a file that are not those of the manifest.
@@ -443,6 +468,7 @@ struct Bad {
 #[derive(Default)]
 struct Kept {
     export: Option<Vec<u8>>,
+    assessment: Option<Vec<u8>>,
     keys: Option<Vec<u8>>,
     authorities: Option<Vec<u8>>,
     checkpoints: Vec<(String, Vec<u8>)>,
@@ -455,6 +481,7 @@ impl Kept {
         let tree = file.path.strip_prefix(CHECKPOINT).unwrap_or_default();
         match file.path.as_str() {
             EXPORT => Some(self.export.get_or_insert_default()),
+            ASSESSMENT if file.size <= ASSESSMENT_MAX => Some(self.assessment.get_or_insert_default()),
             _ if file.size > SMALL_MAX => None,
             KEYS => Some(self.keys.get_or_insert_default()),
             AUTHORITIES => Some(self.authorities.get_or_insert_default()),
@@ -531,6 +558,7 @@ fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &R
         }
     };
     walk.journal(&kept, keys, outside, if roots.given() { roots } else { &told });
+    walk.assessment(&manifest.files, &kept);
     Ok(())
 }
 
