@@ -7,6 +7,7 @@
 use crate::client::{Answer, Client};
 use crate::control;
 use crate::instance::Instance;
+use crate::report;
 use crate::say;
 use crate::session::{Session, Wish};
 use crate::show::{self, Output};
@@ -18,6 +19,7 @@ use jinyun_evidence::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// What is asked.
 #[derive(clap::Args, Debug)]
@@ -43,9 +45,14 @@ pub struct Options {
     /// The language of titles and words. What checks say is in English.
     #[arg(long, default_value = "en", value_parser = ["en", "zh"])]
     lang: String,
-    /// How to print it. All commands have --output for that; where both are given, this holds.
-    #[arg(long, value_parser = ["table", "json"])]
+    /// How to print it (table, json), or what to write to --to of everything. All commands have --output
+    /// for printing; where both are given, this holds.
+    #[arg(long, value_parser = ["table", "json", "oscal", "html", "pdf"])]
     format: Option<String>,
+    /// Where to: a directory for `oscal`, a file for `html` and `pdf` (more forms: `jinyun report`).
+    #[arg(long, value_name = "PLACE", requires = "format",
+        required_if_eq_any([("format", "oscal"), ("format", "html"), ("format", "pdf")]))]
+    to: Option<PathBuf>,
     /// Show the newest report instead of making one.
     #[arg(long)]
     latest: bool,
@@ -178,6 +185,7 @@ pub fn newest(instance: &Instance, wish: &Wish, since: Option<i64>) -> Result<Va
 
 /// Runs it.
 pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fault> {
+    let document = options.document()?;
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
     let token = sign_in(&client, instance, wish)?;
@@ -188,6 +196,9 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
     let answer = client.send(method, path, Some(&token), None)?;
     if !(200..300).contains(&answer.status) {
         return Err(refused("the assessment", &answer));
+    }
+    if let Some((format, place)) = document {
+        return report::run(instance, &report::Options::newest(format, place), wish);
     }
     let assessment = answer.body.get("assessment").unwrap_or(&Value::Null);
     let report = serde_json::from_value(assessment.get("report").cloned().unwrap_or_default());
@@ -233,6 +244,21 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
 }
 
 impl Options {
+    /// The form and the place of a document, if one is asked for: it is always of everything.
+    fn document(&self) -> Result<Option<(&str, &Path)>, Fault> {
+        let (Some(format), Some(place)) = (self.format.as_deref(), self.to.as_deref()) else {
+            return Ok(None);
+        };
+        if matches!(format, "table" | "json") {
+            let say = format!("--to is for --format oscal, html and pdf; `{format}` is printed");
+            return Err(Fault::new(say));
+        }
+        if self.narrows() {
+            return Err(Fault::new(format!("--format {format} is of everything: leave the filters out")));
+        }
+        Ok(Some((format, place)))
+    }
+
     /// Somebody wants to see certain clauses, so those that nothing answers are shown too.
     fn narrows(&self) -> bool {
         self.level.is_some() || self.standard.is_some() || self.state.is_some()
@@ -705,7 +731,7 @@ mod tests {
         let none = choose(&mut report, &options("--standard iso"), Time(0)).unwrap_err();
         assert!(none.to_string().contains("jrt0167, framework"), "{none}");
         for bad in ["--state good", "--level easy", "--area XYZ", "--since soon",
-            "--lang fr", "--format oscal"] {
+            "--lang fr", "--format oscal", "--format pack --to x", "--to x"] {
             let words = std::iter::once("assess").chain(bad.split_whitespace());
             assert!(Line::try_parse_from(words).is_err(), "{bad}");
         }

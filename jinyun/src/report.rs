@@ -46,6 +46,20 @@ pub struct Options {
     place: PathBuf,
 }
 
+impl Options {
+    /// The newest assessment in one of these forms.
+    pub fn newest(format: &str, place: &Path) -> Options {
+        Options {
+            format: format.into(),
+            since: None,
+            assessment: None,
+            from: 0,
+            records: None,
+            place: place.into(),
+        }
+    }
+}
+
 /// The longest assessment that is read from a file.
 const LONGEST: u64 = 256 << 20;
 
