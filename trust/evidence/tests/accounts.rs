@@ -10,7 +10,7 @@ mod worlds;
 use jinyun_evidence::checks::find;
 use jinyun_evidence::{Verdict, World};
 use serde_json::json;
-use worlds::people::{DAY, MORE, TRIED, later, spec};
+use worlds::people::{ANN, DAY, MORE, TRIED, later, spec};
 use worlds::together::judge;
 use worlds::{good, stored};
 
@@ -47,6 +47,16 @@ fn what_was_not_looked_at_is_not_met() {
         // What is an institution's to mend is no failure of the platform's.
         ("unused-rights", |w| later(w, 200), Verdict::Partly),
         ("unused-rights", |w| later(w, 80), Verdict::Met),
+        // To let a program in, everybody may: it uses no role.
+        ("unused-rights", |w| {
+            later(w, 200);
+            let entries = &mut w.journal.as_mut().unwrap().entries;
+            let mut entry = entries.last().unwrap().clone();
+            entry.action = "identity:device:allow".into();
+            entry.actor.id = ANN.into();
+            entry.note = None;
+            entries.push(entry);
+        }, Verdict::Partly),
         ("credentials-stale", |w| later(w, 100), Verdict::Partly),
         ("credentials-stale", |w| later(w, 80), Verdict::Met),
         ("credentials-stale", |w| w.journal = Err("not read".into()), Verdict::Error),

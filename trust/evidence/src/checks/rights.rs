@@ -30,7 +30,8 @@ pub(super) const UNUSED: i64 = 90 * 86_400 * Time::SECOND;
 /// At most so many institutions are named.
 const NAMED: usize = 5;
 /// Entries of everybody's own, which need no role.
-const OWN: [&str; 3] = ["identity:token:", "identity:receipt:", "identity:user:change_password"];
+const OWN: [&str; 5] = ["identity:token:", "identity:receipt:", "identity:device:", "identity:passkey:",
+    "identity:user:change_password"];
 
 /// What people did since a time.
 #[derive(Default)]

@@ -20,7 +20,7 @@ pub const TRIED: &[&str] = &["password-policy", "lockout", "unusual-login", "sou
 const BESIDE: &[&str] =
     &["keypair-public", "credential-records", "server-password", "passkey-sign-in"];
 
-const ANN: &str = "ann";
+pub const ANN: &str = "ann";
 /// A server whose guest has not taken its password.
 const WAITS: &str = "66666666-aaaa-4000-8000-000000000001";
 const IDP: &str = "corp";
