@@ -327,7 +327,8 @@ def clouds_yaml(at, path, entries):
 
 
 def arguments(parser, instance, port):
-    """The arguments that `Own` needs."""
+    """The arguments that `Own` needs. `port` is below 32768: from there on the kernel hands out ports to whoever connects
+    (`ip_local_port_range`), and one that was handed out a minute ago cannot be listened on."""
     parser.add_argument("--binary", default="target/release/jinyun")
     parser.add_argument("--instance", default=instance)
     parser.add_argument("--port", type=int, default=port)

@@ -586,7 +586,7 @@ LINES = {"openstack": ((manager, not_offered), (member, sign_ins), (administrato
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    arguments(parser, "cli", 45443)
+    arguments(parser, "cli", 25443)
     parser.add_argument("--venv", default="/var/cache/jinyun/clients")
     parser.add_argument("--only", nargs="+", choices=LINES, default=list(LINES))
     args = parser.parse_args()

@@ -29,6 +29,10 @@ class Failed(Exception):
         super().__init__(what)
         self.what, self.did, self.said = what, did, said
 
+    def __str__(self):
+        """All of it, for whoever did not expect it and shows a traceback."""
+        return f"{self.what}\n  did  {self.did}\n  said {self.said[:2000]}"
+
 
 def expect(right, what, did="", said=""):
     if not right:

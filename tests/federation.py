@@ -405,8 +405,8 @@ def rotation(world):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    arguments(parser, "federation", 45643)
-    parser.add_argument("--provider-port", type=int, default=45645)
+    arguments(parser, "federation", 25643)
+    parser.add_argument("--provider-port", type=int, default=25645)
     parser.add_argument("--venv", default="/var/cache/jinyun/federation")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -37,7 +37,7 @@ class Intruder(Outside, Inside):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    arguments(parser, "int", 44443)
+    arguments(parser, "int", 24443)
     known = {part.__name__: part for part in Intruder.PARTS}
     parser.add_argument("--only", nargs="+", choices=known, help="these parts")
     args = parser.parse_args()

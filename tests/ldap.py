@@ -551,7 +551,7 @@ def secrets_stay(w):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    arguments(parser, "ldap", 46443)
+    arguments(parser, "ldap", 26443)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin, checks = time.monotonic(), Checks()

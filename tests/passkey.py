@@ -639,7 +639,7 @@ PARTS = (served, enrolment, tokens, lock_out, codes, programs, devices, staff, r
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
-    arguments(parser, "passkey", 45743)
+    arguments(parser, "passkey", 25743)
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin, checks = time.monotonic(), Checks()

@@ -486,4 +486,4 @@ def tell(story, at, desk):
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, "hands", 49443, tell))
+    sys.exit(main(__doc__, "hands", 19443, tell))

@@ -351,4 +351,4 @@ def tell(story, at, desk):
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, "pack", 48443, tell))
+    sys.exit(main(__doc__, "pack", 18543, tell))
