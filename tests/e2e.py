@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """The tour through fresh instances beside whatever runs, once with simulated hosts and once with real ones; each is
 taken down whatever happens, and nothing of it may be left. On the last of these clouds, once it was toured,
-two stories are told: of something that breaks and is seen (story_evidence.py), and of the assessor's pack, for
-which the cloud is stopped (story_pack.py). The last line is `N passed, N failed`."""
+three stories are told: of something that breaks and is seen (story_evidence.py), of somebody with root who spoils
+what there is to spoil (story_sabotage.py), and of the assessor's pack, for which the cloud is stopped
+(story_pack.py). The last line is `N passed, N failed`."""
 
 import argparse
 import os
@@ -15,7 +16,7 @@ import time
 from cloud import all_spaces, processes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-STORIES = ("story_evidence.py", "story_pack.py")  # in this order: the second one stops the cloud
+STORIES = ("story_evidence.py", "story_sabotage.py", "story_pack.py")  # in this order: the last one stops the cloud
 NAME, PORTS = "tst", ("--port", "28443", "--management-port", "28444")
 STATE = f"/var/lib/jinyun/{NAME}"
 

@@ -16,7 +16,6 @@ At the end the control process is killed in the middle of an assessment: what th
 institution goes by itself, the newest report stays the one before, and a new assessment finds what that
 one found."""
 
-import json
 import os
 import re
 import stat
@@ -24,57 +23,10 @@ import subprocess
 import sys
 import time
 
-from cloud import Failed, expect, run, until
-from story_world import assess, assessed, main, verifier
-
-MINUTE = 60  # seconds within which a change has to show
-SORTS = ("records", "policy", "listeners", "key file", "journal",
-         "hosts")  # facts that are read all the time
-GREEN = ("met", "partly")
-SYNTHETIC = "6a0e71de9ce04f6c8e6f00000000e000"  # the institution in which the platform attacks itself
-
-
-def look(at, path):
-    return at.http("GET", f"{at.management}/evidence/v1/{path}", token=at.auditor, ok=(200,))[2]
-
-
-class Clauses:
-    """Every clause of every standard, as one answer of the API shows it."""
-
-    def __init__(self, at):
-        self.rows = {row["id"]: row for row in look(at, "clauses")["clauses"]}
-        self.states = {(ident, half): row[member] for ident, row in self.rows.items()
-                       for half, member in (("own", "state"), ("tenant", "tenant_state"))
-                       if row.get(member)}
-
-    def red(self):
-        return {key for key, state in self.states.items() if state == "failed"}
-
-    def rests(self, ident, half, check):
-        """Whether a half of a clause rests on a check: it names it, or a clause that answers it does."""
-        row = self.rows[ident]
-        both, answer = row["duty"] == "both", row["answer"]
-        own = "tenant" if row["duty"] == "user" else "provider"
-        if row.get("exception") or not both and half != own:
-            return False
-        if both and half == "tenant" and row.get("tenant"):
-            return check in row["tenant"].get("checks", [])
-        if "same_as" in answer:
-            return any(self.rests(other, half, check) for other in answer["same_as"])
-        return not (both and half == "tenant") and check in answer.get("checks", [])
-
-    def on(self, check):
-        """The keys of all states that rest on a check."""
-        found = set()
-        for ident, half in self.states:
-            own = "tenant" if self.rows[ident]["duty"] == "user" else "provider"
-            if self.rests(ident, "tenant" if half == "tenant" else own, check):
-                found.add((ident, half))
-        return found
-
-
-def told(keys):
-    return ", ".join(sorted(ident + ("" if half == "own" else f" ({half}'s half)") for ident, half in keys))
+from cloud import Failed, expect, until
+from evidence_world import (GREEN, MINUTE, SYNTHETIC, changes, exported, look, on_command_line, settled,
+                            told, turned, verdicts)
+from story_world import assess, assessed, main
 
 
 def breaks(at):
@@ -120,73 +72,6 @@ def shown(story, at, desk):
         out = desk.do(None, "assess", "--since", "soon", code=2)
         expect("90s" in out, "it does not say what a length of time looks like",
                "jinyun assess --since soon", out)
-
-
-def settled(at):
-    """The clauses once everything that is read all the time was read without the assessment's synthetic
-    tenant."""
-    begin = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-
-    def whole():
-        read = look(at, "freshness")["freshness"]["facts"]
-        return all(read.get(sort) and read[sort] > begin for sort in SORTS)
-    until("everything was looked at again", MINUTE + 30, whole, 0.5)
-    return Clauses(at)
-
-
-def turned(at, before, want, what):
-    """Waits until exactly the clauses are as they should be; returns the seconds that it took."""
-    begin = time.monotonic()
-
-    def right():
-        now = Clauses(at).states
-        wrong = {key for key in set(now) | set(want) if now.get(key) != want.get(key)}
-        stray = {key for key in wrong if want.get(key) == before.get(key)}
-        said = "\n".join(f"{told({key})}: is {now.get(key)}, should be {want.get(key)}"
-                         for key in sorted(wrong))
-        if stray and not wrong - stray:
-            raise Failed("clauses have changed that do not rest on it", "GET /evidence/v1/clauses", said)
-        expect(not wrong, "clauses are not as they should be", "GET /evidence/v1/clauses", said)
-        return True
-    until(what, MINUTE, right, 0.25)
-    return time.monotonic() - begin
-
-
-def on_command_line(desk, keys, what):
-    """A new assessment at the command line shows exactly these as failed."""
-    words = ("--standard", "all", "--state", "failed")
-    rows = assessed(desk, *words)["clauses"]
-    found = {(row["id"], half) for row in rows for half,
-             member in (("own", "state"), ("tenant", "tenant_state"))
-             if row.get(member) == "failed"}
-    expect(found == keys, f"the command line shows others as failed {what}", "jinyun assess --state failed",
-           f"too many: {told(found - keys)}\nmissing: {told(keys - found)}")
-    table = assess(desk, "--latest", *words)
-    named, clause = set(), None
-    for line in filter(None, table.splitlines()):
-        if not line.startswith(" "):
-            clause, *others = line.split(None, 3)
-            if others[1:2] == ["FAILED"]:
-                named.add((clause, "own"))
-        elif line.strip() == "tenant's half: FAILED":
-            named.add((clause, "tenant"))
-    expect(named == keys, "the table shows others", "jinyun assess --state failed", table)
-
-
-def exported(desk, first=0):
-    """The journal's entries from one on, those that are signed; and the file."""
-    export = f"{desk.where}/journal.export"
-    desk.do(None, "journal", "export", "--from", str(first), export)
-    with open(export, encoding="utf-8") as file:
-        return [json.loads(line) for line in file if line.startswith('{"action"')], export
-
-
-def changes(at, desk):
-    """The entries about evidence in an export of the journal, which verifies."""
-    entries, export = exported(desk)
-    run([verifier(at.binary), "--keys", f"{at.state}/journal.keys", export])
-    return [e["note"] for e in entries
-            if e["action"] in ("evidence:finding:change", "evidence:clause:change")]
 
 
 def attacking(desk, first, since):
@@ -283,9 +168,9 @@ def tell(story, at, desk):
     with story.step("at rest: all facts that are read all the time are young") as words:
         base = settled(at)
         wanted, spoilt = set(), []
+        found = verdicts(at)
         for check, path, mode in breaks(at):
             rests = base.on(check)
-            found = {f["check"]: f["verdict"] for f in look(at, "findings")["findings"]}
             expect(found[check] == "met", f"{check} is not met before anything was broken",
                    said=found[check])
             expect(any(base.states[key] in GREEN for key in rests),
@@ -320,10 +205,10 @@ def tell(story, at, desk):
         def both():
             notes = changes(at, desk)
             for check, *_ in spoilt:
-                verdicts = [n["to"] for n in notes if n.get("check") == check]
-                expect(verdicts[-2:] == ["failed", "met"],
+                ways = [n["to"] for n in notes if n.get("check") == check]
+                expect(ways[-2:] == ["failed", "met"],
                        f"the journal does not say that {check} broke and was mended",
-                       "jinyun journal export", str(verdicts))
+                       "jinyun journal export", str(ways))
             for ident, half in turning:
                 states = [(n["from"], n["to"]) for n in notes
                           if n.get("clause") == ident and n.get("tenant", False) == (half == "tenant")]
@@ -338,4 +223,4 @@ def tell(story, at, desk):
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__, "evidence", 47443, tell))
+    sys.exit(main(__doc__, "evidence", 17443, tell))

@@ -1,13 +1,14 @@
 //! Commands per second through the whole write path, inside the process: policy, claims, quota,
 //! meter, journal entry with both leaf hashes, group commit with fsync.
 
-use jinyun_base::{Kind, OsEntropy, Time};
+use crate::gauge::{cpu, now};
+use jinyun_base::{Kind, OsEntropy};
 use jinyun_engine::*;
 use jinyun_policy::{Actor, ActorKind, Role, Rule, Scope, Who};
 use jinyun_store::{Config, Writer};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 struct Thing;
 
@@ -48,19 +49,6 @@ impl Resource for Thing {
 
 const RULES: &[Rule] =
     &[Rule { action: "bench:thing:create", allow: &[Who::Project(Role::Member)] }];
-
-#[allow(clippy::disallowed_methods)]
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(since.as_micros() as i64)
-}
-
-fn cpu() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let words: Vec<f64> = text.rsplit(')').next().unwrap_or("").split_whitespace().skip(11).take(2)
-        .filter_map(|w| w.parse().ok()).collect();
-    words.iter().sum::<f64>() / 100.0
-}
 
 fn measure(name: &str, config: Config, clients: usize) {
     let mut registry = Registry::default();

@@ -1,6 +1,7 @@
 //! What evidence costs: reading and judging so many records, again when nothing has changed, and
 //! again after one change. Without hosts, attacks and the journal's verification.
 
+use crate::gauge::now;
 use jinyun_base::{Id, OsEntropy, Time};
 use jinyun_engine::{Command, Core, Job, Queue, Registry};
 use jinyun_evidence::checks::{CHECKS, Check};
@@ -9,13 +10,7 @@ use jinyun_policy::{Actor, ActorKind, Role, Scope};
 use jinyun_store::{Config, Db, Row, Writer};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
-
-#[allow(clippy::disallowed_methods)]
-fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(since.as_micros() as i64)
-}
+use std::time::Instant;
 
 /// CPU of this thread, which does all of the work that is measured, milliseconds.
 fn cpu() -> f64 {

@@ -29,7 +29,7 @@ pub enum Command {
     Simulate(Box<Simulate>),
     /// Roles that were given, with what was done with them and the least that would be enough.
     Unused {
-        /// So many days back.
+        /// So many days back; 90 if not given.
         #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3660))]
         days: Option<u16>,
         /// Of this institution, by the domain's id (audit administrator).
@@ -93,8 +93,8 @@ pub struct SignIn {
     /// By this method: password, totp, ... May be given several times.
     #[arg(long)]
     method: Vec<String>,
-    /// So many seconds ago.
-    #[arg(long, value_parser = clap::value_parser!(i64).range(0..=864_000))]
+    /// So many seconds ago, at most ten days.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=864_000))]
     token_age: Option<i64>,
 }
 
@@ -355,7 +355,7 @@ pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
             });
         }
         Command::Profiles { level } => {
-            let answer = session.get("the profiles", &query(PROFILES, &[("level", level)]))?;
+            let answer = session.all("the profiles", PROFILES, "profiles", &[("level", level)])?;
             let head = ["PROJECT", "LEVEL", "LOWERED TO", "INSTITUTION", "SET BY", "SET AT"];
             let columns = ["/project_id", "/level", "/lowered", "/domain_id", "/user_id", "/updated_at"];
             print_all(wish, &answer, "profiles", &head, &columns);
@@ -365,7 +365,7 @@ pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
         }
         Command::Statements { institution } => {
             let words = [("domain_id", institution)];
-            let answer = session.get("the statements", &query(&path("statements"), &words))?;
+            let answer = session.all("the statements", &path("statements"), "statements", &words)?;
             let head = ["ID", "NAME", "EFFECT", "ACTIONS", "WHO", "DESCRIPTION"];
             let columns = ["/id", "/name", "/effect", "/actions", "/who", "/description"];
             print_all(wish, &answer, "statements", &head, &columns);

@@ -6,7 +6,7 @@
 
 use crate::fail::Failed;
 use crate::rule;
-use crate::session::{Session, Wish, query};
+use crate::session::{Session, Wish};
 use crate::show;
 use serde_json::{Map, Value, json};
 
@@ -87,10 +87,11 @@ pub enum Consent {
     /// Grant one that the provider's staff asked for, by its id; or, without one, a new one.
     Grant {
         /// The consent's id.
-        #[arg(conflicts_with_all = ["action", "duty", "user", "project", "resource", "until"])]
+        #[arg(conflicts_with_all = ["action", "duty", "user", "project", "resource", "from", "until",
+            "reason", "contract"])]
         id: Option<String>,
-        /// Why; it stands in the journal.
-        #[arg(long, default_value = "")]
+        /// Why one that was asked for is granted; it stands in the journal. A new one has a --reason.
+        #[arg(long, default_value = "", requires = "id", conflicts_with = "action")]
         comment: String,
         #[command(flatten)]
         terms: Terms,
@@ -147,7 +148,7 @@ pub struct Terms {
     /// From when: 2026-01-31T08:00:00Z. From now on if not given.
     #[arg(long)]
     from: Option<String>,
-    /// Until when.
+    /// Until when: 2026-01-31T08:00:00Z.
     #[arg(long)]
     until: Option<String>,
     /// Why.
@@ -232,10 +233,8 @@ pub fn approval(wish: &Wish, command: Approval) -> Result<(), Failed> {
     let answer = match command {
         Approval::List { mine, waiting, state } => {
             let yes = |on: bool| on.then(|| "true".to_string());
-            let path = query(REQUESTS, &[
-                ("mine", yes(mine)), ("waiting_for_me", yes(waiting)), ("state", state),
-            ]);
-            let answer = session.get("the requests", &path)?;
+            let words = [("mine", yes(mine)), ("waiting_for_me", yes(waiting)), ("state", state)];
+            let answer = session.all("the requests", REQUESTS, "requests", &words)?;
             let head = ["ID", "STATE", "ACTION", "KIND", "TARGET", "ASKED BY", "ASKED AT", "DEADLINE"];
             let columns = ["/id", "/state", "/action", "/target/kind", "/target/id", "/asked_by",
                 "/asked_at", "/deadline"];
@@ -267,8 +266,8 @@ pub fn consent(wish: &Wish, command: Consent) -> Result<(), Failed> {
     };
     let answer = match command {
         Consent::List { open } => {
-            let path = query(CONSENTS, &[("open", open.then(|| "true".into()))]);
-            let answer = session.get("the consents", &path)?;
+            let words = [("open", open.then(|| "true".to_string()))];
+            let answer = session.all("the consents", CONSENTS, "consents", &words)?;
             let head = ["ID", "STATE", "INSTITUTION", "DUTY", "USER", "ACTIONS", "FROM", "UNTIL"];
             let columns = ["/id", "/state", "/domain_id", "/duty", "/user_id", "/actions", "/from",
                 "/until"];
@@ -322,9 +321,15 @@ mod tests {
 
     #[test]
     fn terms_are_asked_for_as_the_api_reads_them() {
-        let cases: [(&[&str], Option<Value>); 6] = [
+        let cases: [(&[&str], Option<Value>); 11] = [
             (&["c1"], Some("c1".into())),
+            (&["c1", "--comment", "as agreed"], Some("c1".into())),
             (&["c1", "--action", "a:b:c"], None),
+            // What would be left out of account is refused.
+            (&["c1", "--reason", "disk"], None),
+            (&["c1", "--from", "2026-01-31T08:00:00Z"], None),
+            (&["c1", "--contract", "7"], None),
+            (&["--action", "a:b:c", "--comment", "as agreed"], None),
             (&["--action", "compute:server:*", "--action", "a:b:c", "--duty", "system_admin",
                 "--until", "2026-01-31T08:00:00Z", "--reason", "disk"], Some(json!({ "consent": {
                 "actions": ["compute:server:*", "a:b:c"], "duty": "system_admin",

@@ -6,19 +6,21 @@
 
 use crate::client::{Answer, Client};
 use crate::control;
+use crate::fail::{FAILED, Failed, MISSING, SIGN_IN, USAGE, refused};
 use crate::instance::Instance;
 use crate::report;
 use crate::say;
 use crate::session::{Session, Wish};
 use crate::show::{self, Output};
 use jinyun_base::{Every, Fault, Secret, Time};
+use jinyun_evidence::checks::silent_zh;
 use jinyun_evidence::{
     AREAS, Answer as Way, Catalogue, Counts, Exception, Finding, Half, Level, MAIN, Method,
-    OWNERS, Owed, Report, Side, Standing, State, Tally,
+    OWNERS, Owed, Report, Side, Standing, State, Tally, Verdict,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What is asked.
@@ -42,11 +44,10 @@ pub struct Options {
     /// Only what was looked at within this time: 90s, 15m, 2h, 1d.
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<i64>,
-    /// The language of titles and words. What checks say is in English.
-    #[arg(long, default_value = "en", value_parser = ["en", "zh"])]
-    lang: String,
-    /// How to print it (table, json), or what to write to --to of everything. All commands have --output
-    /// for printing; where both are given, this holds.
+    /// The language of titles and texts, English if not given. What checks found is in English.
+    #[arg(long, value_parser = ["en", "zh"])]
+    lang: Option<String>,
+    /// What to write to --to of everything; or, in place of --output, how to print it (table, json).
     #[arg(long, value_parser = ["table", "json", "oscal", "html", "pdf"])]
     format: Option<String>,
     /// Where to: a directory for `oscal`, a file for `html` and `pdf` (more forms: `jinyun report`).
@@ -102,9 +103,9 @@ struct Login {
 /// the instance's own file.
 // The rim of the system: this command is a client like others, which are told so.
 #[allow(clippy::disallowed_methods)]
-fn login(instance: &Instance, wish: &Wish) -> Result<Login, Fault> {
+fn login(instance: &Instance, wish: &Wish) -> Result<Login, Failed> {
     if wish.profile.is_some() {
-        let session = Session::open(wish).map_err(|failed| Fault::new(failed.say))?;
+        let session = Session::open(wish)?;
         let token = Some(session.token.expose().clone());
         return Ok(Login { token, username: None, password: None, passcode: None, domain: None });
     }
@@ -120,7 +121,7 @@ fn login(instance: &Instance, wish: &Wish) -> Result<Login, Fault> {
         return Ok(told);
     }
     let path = instance.state.join("auditor.json");
-    let text = std::fs::read_to_string(&path).map_err(|e| Fault::new(format!(
+    let text = std::fs::read_to_string(&path).map_err(|e| Failed::new(SIGN_IN, format!(
         "an audit administrator has to sign in: name a profile with --profile (jinyun login), or \
          set OS_TOKEN ({}: {e})",
         path.display()
@@ -131,22 +132,16 @@ fn login(instance: &Instance, wish: &Wish) -> Result<Login, Fault> {
     Ok(Login { passcode: told.passcode.or(kept.passcode), ..kept })
 }
 
-/// The sentence of an error, however the service words it.
-fn refused(what: &str, answer: &Answer) -> Fault {
-    let message = answer.body.pointer("/error/message").and_then(Value::as_str);
-    let message = message.unwrap_or("no reason was given");
-    Fault::new(format!("{what}: {message} (HTTP {})", answer.status))
-}
-
 /// The token to ask with: the one that was given, else one for a name and a password, and a passcode
 /// where the account needs one (OS_PASSCODE).
-fn sign_in(client: &Client, instance: &Instance, wish: &Wish) -> Result<Secret<String>, Fault> {
+fn sign_in(client: &Client, instance: &Instance, wish: &Wish) -> Result<Secret<String>, Failed> {
     let login = login(instance, wish)?;
     if let Some(token) = login.token {
         return Ok(Secret::new(token));
     }
     let (Some(name), Some(password)) = (login.username, login.password) else {
-        return Err(Fault::new("auditor.json holds neither a token nor a username and a password"));
+        let say = "auditor.json holds neither a token nor a username and a password";
+        return Err(Failed::new(SIGN_IN, say));
     };
     let domain = json!({ "name": login.domain.as_deref().unwrap_or("Default") });
     let user = |field: &str, secret: &str| {
@@ -170,7 +165,7 @@ fn sign_in(client: &Client, instance: &Instance, wish: &Wish) -> Result<Secret<S
 
 /// What the management listener answers about the newest assessment; of the time since a moment
 /// (microseconds), or since the assessment before.
-pub fn newest(instance: &Instance, wish: &Wish, since: Option<i64>) -> Result<Value, Fault> {
+pub fn newest(instance: &Instance, wish: &Wish, since: Option<i64>) -> Result<Value, Failed> {
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
     let token = sign_in(&client, instance, wish)?;
@@ -184,7 +179,7 @@ pub fn newest(instance: &Instance, wish: &Wish, since: Option<i64>) -> Result<Va
 }
 
 /// Runs it.
-pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fault> {
+pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Failed> {
     let document = options.document()?;
     let settings = instance.settings()?;
     let client = Client::new(settings.management_port, &instance.state.join("ca.pem"))?;
@@ -198,17 +193,21 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
         return Err(refused("the assessment", &answer));
     }
     if let Some((format, place)) = document {
-        return report::run(instance, &report::Options::newest(format, place), wish);
+        report::run(instance, &report::Options::newest(format, place), wish)?;
+        return Ok(());
     }
     let assessment = answer.body.get("assessment").unwrap_or(&Value::Null);
     let report = serde_json::from_value(assessment.get("report").cloned().unwrap_or_default());
-    let mut report: Report = report.map_err(|e| Fault::new(format!(
+    let mut report: Report = report.map_err(|e| Failed::new(FAILED, format!(
         "the report cannot be read ({e}): if an earlier version made it, make a new one without --latest"
     )))?;
     let now = control::now();
     let states = report.clauses.iter().map(|s| (s.clause.id.clone(), s.state)).collect();
+    let proofs = proofs(&report);
     choose(&mut report, options, now)?;
-    let view = View { report: &report, states, now: now.0, zh: options.lang == "zh" };
+    let observed = assessment.get("observed").unwrap_or(&Value::Null);
+    let zh = options.lang.as_deref() == Some("zh");
+    let view = View { report: &report, states, proofs, observed, now: now.0, zh };
     let output = match options.format.as_deref() {
         Some("json") => Output::Json,
         Some(_) => Output::Table,
@@ -220,6 +219,7 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
             let whole = json!({
                 "report": report, "sha256": beside("sha256"), "entry": beside("entry"),
                 "period": beside("period"), "violations": beside("violations"), "gaps": beside("gaps"),
+                "freshness": beside("freshness"), "observed": beside("observed"),
             });
             show::print(output, &whole, String::new);
         }
@@ -245,18 +245,28 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
 
 impl Options {
     /// The form and the place of a document, if one is asked for: it is always of everything.
-    fn document(&self) -> Result<Option<(&str, &Path)>, Fault> {
+    fn document(&self) -> Result<Option<(&str, &Path)>, Failed> {
         let (Some(format), Some(place)) = (self.format.as_deref(), self.to.as_deref()) else {
             return Ok(None);
         };
         if matches!(format, "table" | "json") {
             let say = format!("--to is for --format oscal, html and pdf; `{format}` is printed");
-            return Err(Fault::new(say));
+            return Err(Failed::new(USAGE, say));
         }
-        if self.narrows() {
-            return Err(Fault::new(format!("--format {format} is of everything: leave the filters out")));
+        if self.narrows() || self.clause.is_some() {
+            let say = format!("--format {format} is of everything: leave the filters out");
+            return Err(Failed::new(USAGE, say));
+        }
+        if self.lang.is_some() {
+            let say = format!("--format {format} has both languages: leave --lang out");
+            return Err(Failed::new(USAGE, say));
         }
         Ok(Some((format, place)))
+    }
+
+    /// Whether --format says how it is printed or written.
+    pub fn formed(&self) -> bool {
+        self.format.is_some()
     }
 
     /// Somebody wants to see certain clauses, so those that nothing answers are shown too.
@@ -267,7 +277,7 @@ impl Options {
 }
 
 /// Leaves the clauses that were asked for, the findings that they rest on, and their counts.
-fn choose(report: &mut Report, options: &Options, now: Time) -> Result<(), Fault> {
+fn choose(report: &mut Report, options: &Options, now: Time) -> Result<(), Failed> {
     let standard = match (&options.standard, &options.clause) {
         (Some(key), _) => key.as_str(),
         // An id says of which standard it is.
@@ -278,7 +288,7 @@ fn choose(report: &mut Report, options: &Options, now: Time) -> Result<(), Fault
         if report.standards.iter().all(|tally| tally.key != standard) {
             let keys: Vec<&str> = report.standards.iter().map(|tally| tally.key.as_str()).collect();
             let say = format!("--standard: there is none of this name, but {}, all", keys.join(", "));
-            return Err(Fault::new(say));
+            return Err(Failed::new(MISSING, say));
         }
         report.clauses.retain(|s| s.standard == standard);
         report.standards.retain(|tally| tally.key == standard);
@@ -304,7 +314,7 @@ fn choose(report: &mut Report, options: &Options, now: Time) -> Result<(), Fault
         report.clauses.retain(|s| below(&s.clause.id));
         if report.clauses.is_empty() {
             let say = format!("no clause `{id}` is there to be shown: ids look like 7.2.5-B-a or GD-C3");
-            return Err(Fault::new(say));
+            return Err(Failed::new(MISSING, say));
         }
     }
     let Report { clauses, findings, standards, counts, .. } = report;
@@ -332,7 +342,8 @@ fn ago(now: i64, at: i64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3600),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -347,11 +358,93 @@ fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns)))
 }
 
+/// How a clause is proved, by itself and through the rows that answer it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Proof {
+    /// In which ways: attack, check, duty, guardrail, tenant.
+    how: BTreeSet<&'static str>,
+    /// When the oldest of what it rests on was looked at or recorded, microseconds.
+    at: Option<i64>,
+    /// Something that it rests on was not tried, or proved nothing: so it has no age.
+    without: bool,
+}
+
+impl Proof {
+    fn rests_on(&mut self, at: i64) {
+        self.at = Some(self.at.map_or(at, |known| known.min(at)));
+    }
+
+    fn gather(&mut self, standing: &Standing, all: &All<'_>) {
+        let clause = &standing.clause;
+        for name in clause.checks() {
+            match all.findings.get(name) {
+                Some(found) => {
+                    self.how.insert(match found.method {
+                        Method::Attack => "attack",
+                        Method::Check => "check",
+                    });
+                    self.rests_on(found.at);
+                    self.without |= found.verdict == Verdict::Error;
+                }
+                None => self.without = true,
+            }
+        }
+        if jinyun_access::guardrails().iter().any(|rail| rail.clauses.contains(&clause.id.as_str())) {
+            self.how.insert("guardrail");
+        }
+        let part = clause.tenant.as_ref();
+        if clause.duty == Side::Both && part.is_some_and(|part| part.checks.is_empty()) {
+            self.how.insert("tenant");
+        }
+        match &clause.answer {
+            Way::Duty { .. } => {
+                self.how.insert("duty");
+                if let Some(at) = standing.kept.and_then(|kept| kept.last) {
+                    self.rests_on(at);
+                }
+            }
+            Way::Tenant { .. } => {
+                self.how.insert("tenant");
+            }
+            // A catalogue is read without circles, so this ends.
+            Way::SameAs { same_as } => {
+                for other in same_as.iter().filter_map(|id| all.rows.get(id.as_str())) {
+                    self.gather(other, all);
+                }
+            }
+            Way::Checks { .. } | Way::NotBuilt { .. } | Way::Facts { .. } => {}
+        }
+    }
+}
+
+/// All of a report by name.
+struct All<'r> {
+    rows: BTreeMap<&'r str, &'r Standing>,
+    findings: BTreeMap<&'r str, &'r Finding>,
+}
+
+/// How each clause of a report is proved.
+fn proofs(report: &Report) -> BTreeMap<String, Proof> {
+    let all = All {
+        rows: report.clauses.iter().map(|s| (s.clause.id.as_str(), s)).collect(),
+        findings: report.findings.iter().map(|f| (f.check.as_str(), f)).collect(),
+    };
+    report.clauses.iter().map(|standing| {
+        let mut proof = Proof::default();
+        proof.gather(standing, &all);
+        (standing.clause.id.clone(), proof)
+    }).collect()
+}
+
 /// What is shown, and in which language.
 struct View<'r> {
     report: &'r Report,
     /// States of all clauses, also of those that are not shown.
     states: BTreeMap<String, State>,
+    /// How each is proved.
+    proofs: BTreeMap<String, Proof>,
+    /// Over which time each check was observed to come out as it does; nothing if that is not told.
+    observed: &'r Value,
     now: i64,
     zh: bool,
 }
@@ -359,6 +452,11 @@ struct View<'r> {
 impl View<'_> {
     fn say<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
         if self.zh { zh } else { en }
+    }
+
+    /// A text of the catalogue: in English where nobody has said it in Chinese.
+    fn told<'t>(&self, en: &'t str, zh: &'t str) -> &'t str {
+        if self.zh && !zh.is_empty() { zh } else { en }
     }
 
     fn state(&self, state: State) -> &'static str {
@@ -390,6 +488,18 @@ impl View<'_> {
         known.map_or(duty.owner.clone(), |&(en, zh)| self.say(en, zh).to_string())
     }
 
+    /// How a clause is proved, and how long ago; an empty text if nothing proves it.
+    fn proof(&self, standing: &Standing) -> String {
+        let Some(proof) = self.proofs.get(&standing.clause.id) else { return String::new() };
+        let ways: Vec<&str> = proof.how.iter()
+            .map(|way| self.say(way, jinyun_report::words::how(way).0)).collect();
+        let ways = ways.join(self.say(", ", "、"));
+        match proof.at.filter(|_| !proof.without) {
+            Some(at) => format!("{ways} {}", ago(self.now, at)),
+            None => ways,
+        }
+    }
+
     /// When a duty is due, as far as that is known.
     fn due(&self, standing: &Standing, duty: &Owed) -> String {
         let every = match duty.every {
@@ -417,8 +527,9 @@ impl View<'_> {
     /// How a clause is answered, and why it stands as it does.
     fn answered(&self, standing: &Standing) -> Vec<String> {
         match &standing.clause.answer {
-            Way::Checks { missing, .. } if standing.state == State::Partly && !missing.is_empty() => {
-                vec![format!("{}: {missing}", self.say("open", "未答"))]
+            Way::Checks { missing, missing_zh, .. }
+                if standing.state == State::Partly && !missing.is_empty() => {
+                vec![format!("{}: {}", self.say("open", "未答"), self.told(missing, missing_zh))]
             }
             Way::Checks { .. } => self.of(standing)
                 .filter(|f| match standing.state {
@@ -427,17 +538,20 @@ impl View<'_> {
                 })
                 .map(|f| format!("{}: {}", f.check, f.says)).collect(),
             Way::Duty { duty } => vec![self.due(standing, duty)],
-            Way::NotBuilt { not_built } => {
-                vec![format!("{}: {not_built}", self.say("missing", "缺"))]
+            Way::NotBuilt { not_built, not_built_zh } => {
+                vec![format!("{}: {}", self.say("missing", "缺"), self.told(not_built, not_built_zh))]
             }
-            Way::Tenant { tenant, .. } => vec![format!("{}: {tenant}", self.say("has to", "须"))],
+            Way::Tenant { tenant, tenant_zh, .. } => {
+                vec![format!("{}: {}", self.say("has to", "须"), self.told(tenant, tenant_zh))]
+            }
             Way::SameAs { same_as } => {
                 let as_rows = format!("{} {}", self.say("as", "同"), self.rows(same_as));
-                let open = Some(&standing.clause.open).filter(|open| !open.is_empty());
+                let open = self.told(&standing.clause.open, &standing.clause.open_zh);
+                let open = Some(open).filter(|open| !open.is_empty());
                 let open = open.map(|open| format!("{}: {open}", self.say("open", "未答")));
                 std::iter::once(as_rows).chain(open).collect()
             }
-            Way::Facts { facts } => vec![facts.clone()],
+            Way::Facts { facts, facts_zh } => vec![self.told(facts, facts_zh).to_string()],
         }
     }
 
@@ -452,8 +566,8 @@ impl View<'_> {
                 continue;
             }
             let clause = &standing.clause;
-            lines.push(format!("{:<11} {:<9} {}  {}", clause.id, word(clause.level),
-                pad(self.state(standing.state), 10), self.title(standing)));
+            lines.push(format!("{:<11} {:<9} {}  {}  {}", clause.id, word(clause.level),
+                pad(self.state(standing.state), 10), pad(&self.proof(standing), 20), self.title(standing)));
             lines.extend(self.why(standing).into_iter().map(|why| format!("{:<34}{why}", "")));
             if let Some(tenants) = standing.tenant_state
                 .filter(|s| ![State::Tenant, State::Informative].contains(s))
@@ -463,12 +577,12 @@ impl View<'_> {
             }
         }
         lines.extend(self.report.troubles.iter().map(|t| format!("trouble: {t}")));
-        lines.extend(self.report.standards.iter().map(|tally| self.tally(tally)));
+        lines.extend(self.report.standards.iter().map(|tally| self.tally(tally, all)));
         lines
     }
 
-    /// The counts of one standard in a line.
-    fn tally(&self, tally: &Tally) -> String {
+    /// The counts of one standard in a line; where not all is shown, how what is not built is.
+    fn tally(&self, tally: &Tally, all: bool) -> String {
         let own: Vec<&Standing> =
             self.report.clauses.iter().filter(|s| s.standard == tally.key).collect();
         let mut ages: Vec<i64> = own.iter().filter(|s| s.state == State::Met)
@@ -484,8 +598,15 @@ impl View<'_> {
         let mut parts: Vec<String> = words.iter()
             .filter(|(state, ..)| *state != State::Stale || counts.stale > 0)
             .map(|(state, en, zh)| {
-                let age = if *state == State::Met { median.as_str() } else { "" };
-                format!("{} {}{age}", counts.get(*state), self.say(en, zh))
+                let more = match state {
+                    State::Met => median.as_str(),
+                    State::NotBuilt if !all && counts.not_built > 0 => self.say(
+                        " (counts as failed; --state not_built lists them)",
+                        "（按不符合计数，用 --state not_built 列出）",
+                    ),
+                    _ => "",
+                };
+                format!("{} {}{more}", counts.get(*state), self.say(en, zh))
             }).collect();
         let duties = counts.recorded + counts.due + counts.overdue;
         if duties > 0 {
@@ -558,7 +679,8 @@ impl View<'_> {
             lines.extend(self.finding(finding));
         }
         match &clause.answer {
-            Way::Checks { missing, .. } if !missing.is_empty() => {
+            Way::Checks { missing, missing_zh, .. } if !missing.is_empty() => {
+                let missing = self.told(missing, missing_zh);
                 lines.push(format!("  {}: {missing}", self.say("not answered yet", "尚未回答")));
             }
             Way::Checks { .. } => {}
@@ -570,14 +692,16 @@ impl View<'_> {
             }
             _ => lines.extend(self.answered(standing).into_iter().map(|line| format!("  {line}"))),
         }
-        if let Way::Tenant { seen, .. } = &clause.answer {
+        if let Way::Tenant { seen, seen_zh, .. } = &clause.answer {
+            let seen = self.told(seen, seen_zh);
             lines.push(format!("  {}: {seen}", self.say("the platform sees", "平台可见")));
         }
         if let Some(part) = &clause.tenant {
             let state = standing.tenant_state.map_or("", |state| self.state(state));
             let (half, sees) =
                 (self.say("tenant's half", "租户部分"), self.say("the platform sees", "平台可见"));
-            lines.push(format!("  {half}: {state}: {}; {sees}: {}", part.does, part.seen));
+            let (does, seen) = (self.told(&part.does, &part.does_zh), self.told(&part.seen, &part.seen_zh));
+            lines.push(format!("  {half}: {state}: {does}; {sees}: {seen}"));
         }
         if let Some(Exception { reason, who }) = &standing.exception {
             lines.push(format!("  {}: {reason} ({who})", self.say("does not apply", "不适用")));
@@ -594,7 +718,7 @@ impl View<'_> {
         if !clause.see.is_empty() {
             lines.push(format!("  {}: {}", self.say("see", "参见"), self.rows(&clause.see)));
         }
-        if let Ok(catalogues) = Catalogue::all() {
+        if let Ok(catalogues) = Catalogue::shipped() {
             let from: Vec<&String> = catalogues.pointing_at(&clause.id).map(|c| &c.id)
                 .filter(|id| !clause.see.contains(id)).collect();
             if !from.is_empty() {
@@ -602,7 +726,7 @@ impl View<'_> {
             }
         }
         if !clause.note.is_empty() {
-            lines.push(format!("  {}", clause.note));
+            lines.push(format!("  {}", self.told(&clause.note, &clause.note_zh)));
         }
         lines.join("\n")
     }
@@ -622,146 +746,20 @@ impl View<'_> {
             said.push_str(&format!(" [{} of {} sampled]", finding.sampled, finding.population));
         }
         let mut lines = vec![said];
+        let end = |end: &str| self.observed.get(&finding.check)?.get(end)?.as_i64();
+        if let (Some(from), Some(to)) = (end("from"), end("to")) {
+            lines.push(format!("          {} {} .. {} ({})", self.say("observed", "观察期间"),
+                Time(from).seconds(), Time(to).seconds(), ago(self.now, to)));
+        }
         if !finding.entries.is_empty() {
             let entries: Vec<String> = finding.entries.iter().take(8).map(u64::to_string).collect();
             lines.push(format!("          journal {}", entries.join(", ")));
         }
-        lines.push(format!("          says nothing about: {}", finding.says_nothing_about));
+        let silent = self.told(&finding.says_nothing_about, silent_zh(&finding.check));
+        lines.push(format!("          {}: {silent}", self.say("says nothing about", "不涉及")));
         lines
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-    use jinyun_evidence::{Context, DutyStanding, Verdict};
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        options: Options,
-    }
-
-    fn options(text: &str) -> Options {
-        Line::try_parse_from(std::iter::once("assess").chain(text.split_whitespace())).unwrap().options
-    }
-
-    fn report() -> Report {
-        let found = |check: &str, verdict, at| Finding {
-            check: check.into(),
-            verdict,
-            population: 2,
-            sampled: 1,
-            method: Method::Check,
-            at,
-            half: Half::Provider,
-            says: format!("{check} said so"),
-            says_nothing_about: "the rest".into(),
-            entries: vec![7],
-        };
-        let findings = vec![found("tls-only", Verdict::Met, 90 * Time::SECOND),
-            found("spoofed-arp", Verdict::Failed, 0), found("filter-as-recorded", Verdict::Met, 0)];
-        let kept = DutyStanding { last: None, due: 86_400 * Time::SECOND };
-        let context = Context {
-            now: Time(100 * Time::SECOND),
-            duties: [("6.1-E-f".to_string(), kept)].into(),
-            ..Context::default()
-        };
-        Report::new(Catalogue::all().unwrap(), "test", Time(0), findings, Vec::new(), &context)
-    }
-
-    fn shown(text: &str) -> (Report, Vec<String>) {
-        let (mut report, options) = (report(), options(text));
-        let states = report.clauses.iter().map(|s| (s.clause.id.clone(), s.state)).collect();
-        let now = Time(report.ended);
-        choose(&mut report, &options, now).unwrap();
-        let lines = {
-            let view = View { report: &report, states, now: now.0, zh: options.lang == "zh" };
-            match options.clause {
-                Some(_) => report.clauses.iter().map(|s| view.detail(s)).collect(),
-                None => view.overview(options.narrows()),
-            }
-        };
-        (report, lines)
-    }
-
-    #[test]
-    fn ages_and_times_are_read_and_rounded() {
-        let said: Vec<String> =
-            [0, 41, 119, 120, 7199, 7200].map(|s| ago(s * 1_000_000, 0)).into();
-        assert_eq!(said, ["0 s", "41 s", "119 s", "2 min", "119 min", "2 h"]);
-        assert_eq!(ago(0, 5_000_000), "0 s");
-        for (text, seconds) in [("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86_400), ("0s", 0)] {
-            assert_eq!(since(text), Ok(seconds * Time::SECOND), "{text}");
-        }
-        for bad in ["", "s", "15", "-1m", "1.5h", "1 d", "9999999999d", "15分", "1M"] {
-            assert!(since(bad).is_err(), "{bad}");
-        }
-        assert_eq!((pad("符合", 6).as_str(), pad("MET", 6).as_str()), ("符合  ", "MET   "));
-        assert_eq!(pad("NOT PROVED", 4), "NOT PROVED");
-    }
-
-    #[test]
-    fn filters_choose_clauses_and_what_they_rest_on() {
-        let ids = |text: &str| -> Vec<String> {
-            shown(text).0.clauses.into_iter().map(|s| s.clause.id).collect()
-        };
-        let count = |text: &str| shown(text).0.clauses.len();
-        assert_eq!((count(""), count("--standard all"), count("--standard guide")), (302, 751, 59));
-        assert_eq!(ids("--clause 7.2.5-B-a"), ["7.2.5-B-a"]);
-        assert_eq!(ids("--clause GD-C3"), ["GD-C3"]);
-        assert_eq!(ids("--clause 7.2.5 --level basic"), ["7.2.5-B-a", "7.2.5-B-b"]);
-        assert_eq!(ids("--clause 7.2.5 --tier basic"), ids("--clause 7.2.5 --level basic"));
-        assert_eq!(ids("--state met"), ["7.1-E-a"]);
-        assert_eq!(ids("--state failed"), ["7.2.5-B-b"]);
-        assert_eq!(ids("--since 30s"), ids("--since 10s"));
-        assert!(ids("--since 10s").contains(&"7.1-E-a".to_string()));
-        assert!(!ids("--since 10s").contains(&"7.2.5-B-b".to_string()));
-        assert_eq!(count("--since 9s"), 0);
-        assert_eq!(count("--area phy"), count("--area PHY"));
-        assert!(ids("--area PHY").iter().all(|id| id.starts_with("6.1")));
-        // The tenant's half counts too.
-        assert!(ids("--state tenant").contains(&"7.2.3-E-b".to_string()));
-        let mut report = report();
-        let none = choose(&mut report, &options("--clause 99"), Time(0)).unwrap_err();
-        assert!(none.to_string().contains("no clause `99`"), "{none}");
-        // Findings that no chosen clause rests on are not shown.
-        assert_eq!(shown("--clause 7.1-E-a").0.findings.len(), 1);
-        let none = choose(&mut report, &options("--standard iso"), Time(0)).unwrap_err();
-        assert!(none.to_string().contains("jrt0167, framework"), "{none}");
-        for bad in ["--state good", "--level easy", "--area XYZ", "--since soon",
-            "--lang fr", "--format oscal", "--format pack --to x", "--to x"] {
-            let words = std::iter::once("assess").chain(bad.split_whitespace());
-            assert!(Line::try_parse_from(words).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn lines_say_state_reason_and_counts() {
-        let text = |options: &str| shown(options).1.join("\n");
-        let (overview, counts) = (text(""), report().counts);
-        for want in [
-            format!("{:<11} {:<9} {:<10}  Remote API calls use HTTPS only", "7.1-E-a", "extended", "MET"),
-            "spoofed-arp: spoofed-arp said so".into(),
-            "JR/T 0167: 1 met (median age 10 s) · ".into(),
-            format!(" · 1 failed · {} not proved · {} not built · ", counts.error, counts.not_built),
-            format!(" · {} duties (1 due within 30 days, 0 overdue)", counts.due),
-        ] {
-            assert!(overview.contains(&want), "{want} in\n{overview}");
-        }
-        assert!(!overview.contains("NOT BUILT"), "{overview}");
-        assert!(text("--state not_built").contains("missing: no dedicated lines and no VPN"));
-        assert!(text("--clause 6.1-E-f").contains("facility manager, P1Y, due 1970-01-02"));
-        assert!(text("--clause 6.1-E-a").contains("no due date is known"));
-        assert!(text("--clause GD-C3").contains("as 10.1-B-c "));
-        let zh = text("--clause 6.1-E-f --lang zh");
-        for want in ["防雷", "机房主管", "到期 1970-01-02", "待办", "服务商"] {
-            assert!(zh.contains(want), "{want} in\n{zh}");
-        }
-        let one = text("--clause 7.2.5-B-b");
-        for want in ["FAILED", "says nothing about: the rest", "[1 of 2 sampled]", "journal 7"] {
-            assert!(one.contains(want), "{want} in\n{one}");
-        }
-    }
-}
+mod tests;

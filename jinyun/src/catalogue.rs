@@ -51,14 +51,12 @@ pub enum Command {
     },
     /// List the catalogues by which the platform is judged: shipped, installed, refused.
     List,
-    /// Install a catalogue (security administrator); it is loaded when the instance's processes start
-    /// again.
+    /// Install a catalogue (security administrator): clauses are judged by it from then on.
     Install {
         /// The catalogue.
         file: PathBuf,
     },
-    /// Remove an installed catalogue (security administrator); it is judged by until the instance's
-    /// processes start again.
+    /// Remove an installed catalogue (security administrator): nothing is judged by it from then on.
     Remove {
         /// Its short name.
         key: String,
@@ -156,9 +154,16 @@ fn install(wish: &Wish, file: &Path) -> Result<(), Failed> {
         return Ok(());
     }
     let one: &Value = &answer["catalogue"];
+    let sha256 = show::cell(&one["sha256"]);
+    if one["state"] != "loaded" {
+        let why = one["why"].as_str().map_or_else(|| "it was not looked at yet".into(), show::plain);
+        return Err(Failed::new(FAILED, format!(
+            "the catalogue is on record, SHA-256 {sha256}, and clauses are not judged by it: {why}; \
+             `jinyun catalogue list` shows how it stands"
+        )));
+    }
     show::print(wish.output, one, || format!(
-        "{}\nInstalled, SHA-256 {}. It is loaded when the instance's processes start again (jinyun stop, \
-         jinyun up).", told(&catalogue), show::cell(&one["sha256"]),
+        "{}\nInstalled, SHA-256 {sha256}: clauses are judged by it from now on.", told(&catalogue),
     ));
     Ok(())
 }
@@ -173,7 +178,7 @@ fn remove(wish: &Wish, key: &str) -> Result<(), Failed> {
     let path = format!("{PATH}/{key}");
     let answer = Session::open(wish)?.ask("removing the catalogue", "DELETE", &path, None)?;
     if !waits(wish, &answer) {
-        say::out("Removed. It is judged by until the instance's processes start again.");
+        say::out("Removed: nothing is judged by it from now on.");
     }
     Ok(())
 }

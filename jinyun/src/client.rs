@@ -7,6 +7,7 @@
 use crate::fail::{FAILED, Failed, UNREACHABLE};
 use jinyun_base::{Fault, Secret};
 use serde_json::Value;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
@@ -24,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const LONGEST: u64 = 64 << 20;
 /// The longest head.
 const HEAD: u64 = 64 << 10;
+/// The longest file of certificates.
+const CERTIFICATES: usize = 8 << 20;
+/// How a part of a PEM file begins.
+const BEGIN: &[u8] = b"-----BEGIN ";
 
 /// A client of one listener.
 pub struct Client {
@@ -83,6 +88,46 @@ fn address(url: &str) -> Result<(String, u16), Fault> {
     Ok((host.into(), port))
 }
 
+/// An address of the command line, if it is one that is spoken to.
+pub fn spoken(url: &str) -> Result<String, String> {
+    address(url).map(|_| url.into()).map_err(|fault| fault.to_string())
+}
+
+/// The certificates of a file, which servers have to be signed by. They are read before anything is
+/// sent: of a file without any, a connection would only say that the server is not who it should be.
+fn roots(ca: &Path) -> Result<rustls::RootCertStore, Fault> {
+    let bad = |what: &dyn std::fmt::Display| {
+        Fault::new(format!("the file of the CA, {}: {what}", ca.display()))
+    };
+    let (mut text, most) = (Vec::new(), u64::try_from(CERTIFICATES).unwrap_or(u64::MAX));
+    File::open(ca).and_then(|file| file.take(most + 1).read_to_end(&mut text)).map_err(|e| bad(&e))?;
+    if text.len() > CERTIFICATES {
+        return Err(bad(&format!("is longer than {CERTIFICATES} bytes")));
+    }
+    if !text.windows(BEGIN.len()).any(|at| at == BEGIN) {
+        return Err(bad(&"is not PEM, whose certificates begin with -----BEGIN CERTIFICATE----- \
+            (`openssl x509 -inform der -in FILE` makes it of DER)"));
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    // What the reader says is left out: it may quote a line, and the file may hold a key.
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate
+            .map_err(|_| bad(&"is damaged PEM: a part of it is cut off, or is not base64"))?;
+        roots.add(certificate).map_err(|_| bad(&"holds a certificate that cannot be read"))?;
+    }
+    if roots.is_empty() {
+        return Err(bad(&"holds no certificate, only PEM of another sort"));
+    }
+    Ok(roots)
+}
+
+/// Whether an error means that nobody is there any more, and not that something here is wrong.
+fn gone(e: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(e.kind(), Kind::BrokenPipe | Kind::ConnectionReset | Kind::ConnectionAborted
+        | Kind::UnexpectedEof)
+}
+
 impl Client {
     /// A client of this machine's listener on a port, whose certificate the file's CA must have
     /// signed.
@@ -97,11 +142,8 @@ impl Client {
     }
 
     fn to(host: String, port: u16, ca: &Path) -> Result<Client, Fault> {
-        let bad = |e: &dyn std::fmt::Display| Fault::new(format!("{}: {e}", ca.display()));
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(ca).map_err(|e| bad(&e))? {
-            roots.add(certificate.map_err(|e| bad(&e))?).map_err(|e| bad(&e))?;
-        }
+        let roots = roots(ca)?;
+        let bad = |e: &dyn std::fmt::Display| Fault::new(format!("TLS: {e}"));
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions().map_err(|e| bad(&e))?
@@ -123,9 +165,8 @@ impl Client {
 
     /// Sends a request and waits for the answer.
     pub fn send(&self, method: &str, path: &str, token: Option<&Secret<String>>,
-        body: Option<&Value>) -> Result<Answer, Fault> {
+        body: Option<&Value>) -> Result<Answer, Failed> {
         self.ask(&Ask { method, path, token, body, headers: &[] })
-            .map_err(|failed| Fault::new(failed.say))
     }
 
     /// Sends a request and waits for the answer; says whether somebody answered at all.
@@ -167,6 +208,16 @@ impl Client {
         let url = self.url();
         let bad = |e: &dyn std::fmt::Display| {
             Failed::new(FAILED, format!("{url}{}: {e}", path.split('?').next().unwrap_or_default()))
+        };
+        let broken = |e: &io::Error| match e.kind() {
+            io::ErrorKind::InvalidData => Failed::new(UNREACHABLE, format!(
+                "{url} is not who it should be ({e}): is the CA file the right one?"
+            )),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Failed::new(UNREACHABLE, format!(
+                "{url} has not answered for {} s", PATIENCE.as_secs()
+            )),
+            _ if gone(e) => Failed::new(UNREACHABLE, format!("{url} has ended the connection: {e}")),
+            _ => bad(e),
         };
         let mut socket = self.connect().map_err(|e| match e.kind() {
             io::ErrorKind::ConnectionRefused => Failed::new(UNREACHABLE, format!(
@@ -213,14 +264,14 @@ impl Client {
             matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
         };
         // A platform that refuses an upload may close before all was sent: its answer tells more.
-        sent.or_else(|e| if uploads && over(&e) { Ok(()) } else { Err(e) })
-            .map_err(|e| match e.kind() {
-                io::ErrorKind::InvalidData => Failed::new(UNREACHABLE, format!(
-                    "{url} is not who it should be ({e}): is the CA file the right one?"
-                )),
-                _ => bad(&e),
-            })?;
-        read(&mut BufReader::new(stream)).map_err(|e| bad(&e))
+        sent.or_else(|e| if uploads && over(&e) { Ok(()) } else { Err(e) }).map_err(|e| broken(&e))?;
+        let mut stream = BufReader::new(stream);
+        // An answer that does not begin is told from one that is wrong.
+        if stream.fill_buf().map_err(|e| broken(&e))?.is_empty() {
+            let say = format!("{url} has ended the connection without an answer");
+            return Err(Failed::new(UNREACHABLE, say));
+        }
+        read(&mut stream).map_err(|e| bad(&e))
     }
 }
 
@@ -339,6 +390,63 @@ mod tests {
         let text = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5;x=y\r\n{\"a\":\r\n\
                     2\r\n1}\r\n0\r\ntrailer: x\r\n\r\n";
         assert_eq!(read(&mut text.as_bytes()).unwrap().body["a"], 1);
+    }
+
+    #[test]
+    fn a_file_of_certificates_is_read_before_anything_is_sent() {
+        let dir = jinyun_testdb::Dir::new("roots");
+        let files = jinyun_edge::tls::Files::in_dir(&dir);
+        jinyun_edge::tls::ensure(&files, &["localhost".to_string()]).unwrap();
+        let good = std::fs::read_to_string(&files.ca).unwrap();
+        let no_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let no_base64 = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+        let path = dir.join("given.pem");
+        for (text, want) in [
+            (good.clone(), None),
+            (format!("a comment\n{good}{good}"), None),
+            (String::new(), Some("is not PEM")),
+            ("tour ed25519 00\n".into(), Some("is not PEM")),
+            ("0\u{82}\u{1}\u{0}".into(), Some("is not PEM")),
+            (good[..good.len() / 2].into(), Some("damaged PEM")),
+            (no_base64.into(), Some("damaged PEM")),
+            (no_certificate.into(), Some("cannot be read")),
+            (format!("{good}{no_certificate}"), Some("cannot be read")),
+            (std::fs::read_to_string(&files.key).unwrap(), Some("no certificate")),
+            (" ".repeat(CERTIFICATES + 1), Some("longer than")),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            let said = roots(&path).err().map(|fault| fault.to_string());
+            assert_eq!(said.is_some(), want.is_some(), "{said:?}");
+            let (said, want) = (said.unwrap_or_default(), want.unwrap_or_default());
+            assert!(said.contains(want) && (want.is_empty() || said.contains("given.pem")), "{said}");
+        }
+        for (path, want) in [(dir.join("none.pem"), "No such file"), (dir.to_path_buf(), "directory")] {
+            let said = roots(&path).err().map(|fault| fault.to_string()).unwrap_or_default();
+            assert!(said.contains(&path.display().to_string()) && said.contains(want), "{said}");
+        }
+    }
+
+    #[test]
+    fn who_does_not_answer_is_told_from_who_answers_wrongly() {
+        let dir = jinyun_testdb::Dir::new("nobody");
+        let files = jinyun_edge::tls::Files::in_dir(&dir);
+        jinyun_edge::tls::ensure(&files, &["localhost".to_string()]).unwrap();
+        for (says, want) in [("", "ended the connection"), ("SSH-2.0-x\r\n\r\n", "not who it should be")] {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let other = std::thread::spawn(move || {
+                let (mut socket, _) = listener.accept().unwrap();
+                // All of the first message: with some of it unread, an end would be a reset.
+                let mut hello = vec![0; 16 << 10];
+                assert!(socket.read(&mut hello).unwrap() > 0);
+                socket.write_all(says.as_bytes()).unwrap();
+            });
+            let ask = Ask { method: "GET", path: "/", ..Ask::default() };
+            let failed = Client::new(port, &files.ca).unwrap().ask(&ask).unwrap_err();
+            assert_eq!(failed.code, UNREACHABLE, "{}", failed.say);
+            assert!(failed.say.contains(want), "{}", failed.say);
+            other.join().unwrap();
+        }
     }
 
     #[test]

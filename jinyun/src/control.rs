@@ -5,6 +5,7 @@
 //! writer thread    one group of commands after the other
 //! driver thread    looks at what was nudged or is due
 //! clerk thread     signs checkpoints, counts refusals
+//! catalogues       brings what clauses are judged by to what is installed
 //! runtime          TLS and HTTP; each request runs on a blocking thread
 //! ```
 
@@ -14,7 +15,8 @@ use crate::say;
 use jinyun_base::{Day, Fault, Id, OsEntropy, Time};
 use jinyun_compute::Hosts;
 use jinyun_edge::{Dialect, Edge, Listener, Mount, serve, tls, with_discovery};
-use jinyun_engine::{Core, Driver, Handle, Job, Maker, Queue, Reader, Registry, View};
+use jinyun_engine::{Core, Driver, Effect, Handle, Job, Maker, Queue, Reader, Registry, Resource, View};
+use jinyun_evidence::{Evidence, Installed};
 use jinyun_identity::{Directory, Domain, Identity, RelyingParty, Service, first_start};
 use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
@@ -158,15 +160,19 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     let bell = Arc::new(Bell::default());
     let composer = Arc::new(Bell::default());
     let looker = Arc::new(Bell::default());
+    let librarian = Arc::new(Bell::default());
     let (watch, ring, compose) = (directory.clone(), bell.clone(), composer.clone());
     let statements = access.clone();
-    let look = looker.clone();
+    let (look, load) = (looker.clone(), librarian.clone());
     core.observe(Box::new(move |effects| {
         watch.apply(effects);
         statements.apply(effects);
         ring.ring();
         compose.ring();
         look.ring();
+        if effects.iter().any(installs) {
+            load.ring();
+        }
     }));
     let (handle, queue) = Queue::new();
     spawn("writer", move || queue.serve(core, now))?;
@@ -223,14 +229,16 @@ pub fn run(instance: &Instance) -> Result<(), Fault> {
     };
     let evidence = crate::proof::open(instance, &settings, cloud.clone(), &links,
         identity.clone(), kms.clone(), site)?;
-    let governance = crate::governance::open(instance, &kms, &cloud, Vec::new())?;
-    evidence.govern(crate::governance::lend(governance.clone(), cloud.clone()));
-    evidence.institutions(Arc::new(crate::governance::institutions(governance.clone(), cloud.clone())));
+    let shelf = Arc::new(crate::governance::Shelf::new(evidence.in_force()));
+    let governance = crate::governance::open(instance, &kms, &cloud, &shelf, Vec::new())?;
+    evidence.govern(crate::governance::lend(shelf.clone(), cloud.clone()));
+    evidence.institutions(Arc::new(crate::governance::institutions(shelf.clone(), cloud.clone())));
     evidence.guardrails(jinyun_access::guardrails().iter().map(|rail| serde_json::json!({
         "name": rail.name, "clauses": rail.clauses, "profile": rail.profile.word(),
         "always": rail.always().is_some(), "refuses": rail.refuses, "instead": rail.instead,
     })).collect());
-    crate::governance::tend(governance.clone(), evidence.clone(), cloud.clone())?;
+    crate::governance::tend(governance.clone(), shelf, evidence.clone(), cloud.clone())?;
+    keep_loaded(evidence.clone(), librarian)?;
     let audit = jinyun_audit::Audit::new(cloud.clone(), instance.name.clone())
         .dressed(Arc::new(jinyun_governance::cosigned));
     let audit = Arc::new(audit);
@@ -366,6 +374,33 @@ fn tend(cloud: Arc<Cloud>) -> Result<(), Fault> {
             }
             pause.wait(DUE);
         }
+    })
+}
+
+/// How often is looked whether clauses are judged by what is installed, if nobody rings.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Whether other clauses are to be judged from here on: a command did that, or a vote that ran one.
+fn installs(effect: &Effect) -> bool {
+    match effect {
+        Effect::Put { kind, .. } | Effect::Drop { kind, .. } => kind == Installed::KIND.0,
+        _ => false,
+    }
+}
+
+/// Has clauses judged by the catalogues that are installed, as soon as one comes or goes.
+fn keep_loaded(evidence: Arc<Evidence>, bell: Arc<Bell>) -> Result<(), Fault> {
+    spawn("catalogues", move || loop {
+        match evidence.refresh() {
+            Ok(false) => {}
+            Ok(true) => {
+                for (key, why) in evidence.refused() {
+                    say::err(&format!("jinyun: the catalogue {key} is not loaded: {why}"));
+                }
+            }
+            Err(fault) => say::err(&format!("jinyun: catalogues: {fault}")),
+        }
+        bell.wait(LOOK);
     })
 }
 

@@ -27,7 +27,7 @@ pub enum Command {
     /// Make an Ed25519 key in a file, and print the line by which it is registered.
     Key {
         /// The key's name, with a dot, slash or dash: bank.example/audit.
-        #[arg(long)]
+        #[arg(long, value_parser = witness)]
         name: String,
         /// Where to; a file that is there is left alone.
         file: PathBuf,
@@ -65,7 +65,7 @@ pub enum Command {
     /// Register a timestamp authority as a witness, by the certificate of its root.
     Authority {
         /// Under which name, with a dot, slash or dash: bank.example/clock.
-        #[arg(long)]
+        #[arg(long, value_parser = witness)]
         name: String,
         /// Whose it is.
         #[arg(long)]
@@ -144,20 +144,21 @@ fn last(note: &Note) -> String {
     note.render().lines().last().unwrap_or_default().to_string()
 }
 
-fn name_is_good(name: &str) -> bool {
+/// Reads a witness's name.
+fn witness(name: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "./-".contains(c);
-    (3..=64).contains(&name.len()) && name.chars().all(good) && name.contains(['.', '/', '-'])
+    let long = (3..=64).contains(&name.len());
+    if long && name.chars().all(good) && name.contains(['.', '/', '-']) {
+        return Ok(name.into());
+    }
+    Err("must be 3 to 64 of a-z, 0-9, dot, slash and dash, with one of the last three, like \
+         bank.example/audit".into())
 }
 
 /// Runs it.
 pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
     match command {
         Command::Key { name, file } => {
-            if !name_is_good(&name) {
-                let say = "a key's name is 3 to 64 of a-z, 0-9, dot, slash and dash, with one of the \
-                           last three: bank.example/audit";
-                return Err(Fault::new(say).into());
-            }
             let pen = Pen::new(&name, &mut OsEntropy::default());
             let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", file.display()));
             let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)
@@ -244,7 +245,7 @@ mod tests {
         }
         for (name, good) in [("bank.example/audit", true), ("a-1", true), ("tour", false),
             ("a b.c", false), ("A.b", false), ("-.", false)] {
-            assert_eq!(name_is_good(name), good, "{name}");
+            assert_eq!(witness(name).is_ok(), good, "{name}");
         }
     }
 }

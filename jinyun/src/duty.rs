@@ -50,10 +50,10 @@ pub enum Duty {
         /// The account that answers for it, by id.
         #[arg(long)]
         user: Option<String>,
-        /// A day before which a record is wanted.
+        /// A day before which a record is wanted: 2026-01-31.
         #[arg(long)]
         due: Option<String>,
-        /// How often, as P6M (an institution's own list).
+        /// How often: once, or each time such as P6M, P1Y or P2W (an institution's own list).
         #[arg(long)]
         every: Option<String>,
     },
@@ -64,7 +64,7 @@ pub enum Duty {
         /// Only those of this duty.
         #[arg(long)]
         duty: Option<String>,
-        /// Only those whose file is not what they say, and so.
+        /// Only those whose file is not as it was recorded, in this way.
         #[arg(long, value_parser = ["lost", "altered", "unreadable"])]
         damage: Option<String>,
     },
@@ -92,7 +92,7 @@ pub struct Record {
     /// What it is, in a line.
     #[arg(long)]
     title: String,
-    /// The first day of the period that it answers; that of --to if not given.
+    /// The first day of the period that it answers: 2026-01-31. That of --to if not given.
     #[arg(long)]
     from: Option<String>,
     /// The last day; today if not given.
@@ -149,7 +149,7 @@ pub enum Risk {
         /// Why.
         #[arg(long)]
         reason: String,
-        /// The last day, within a year.
+        /// The last day, within a year: 2026-01-31.
         #[arg(long)]
         until: String,
     },
@@ -194,7 +194,7 @@ pub struct Words {
     /// How, and by when.
     #[arg(long)]
     plan: Option<String>,
-    /// The day on which it is looked at again.
+    /// The day on which it is looked at again: 2026-01-31.
     #[arg(long)]
     review: Option<String>,
 }
@@ -227,7 +227,7 @@ pub enum Exception {
         /// Why.
         #[arg(long)]
         reason: String,
-        /// The last day, within a year.
+        /// The last day, within a year: 2026-01-31.
         #[arg(long)]
         expires: String,
     },
@@ -305,9 +305,9 @@ pub fn duty(wish: &Wish, command: Duty) -> Result<(), Failed> {
     let session = Session::open(wish)?;
     let answer = match command {
         Duty::List { standard, owner, state, institution } => {
-            let path = query(DUTIES, &[("standard", standard), ("owner", owner), ("state", state),
-                ("domain_id", institution)]);
-            let answer = session.get("the duties", &path)?;
+            let words = [("standard", standard), ("owner", owner), ("state", state),
+                ("domain_id", institution)];
+            let answer = session.all("the duties", DUTIES, "duties", &words)?;
             print_all(wish, &answer, &[("ID", "/id"), ("STATE", "/state"), ("DUE", "/due"),
                 ("LAST", "/last"), ("EVERY", "/every"), ("RECORD", "/record"), ("OWNER", "/owner"),
                 ("DAMAGED RECORDS", "/damaged"), ("SHOWS", "/shows_en")]);
@@ -325,8 +325,8 @@ pub fn duty(wish: &Wish, command: Duty) -> Result<(), Failed> {
         }
         Duty::Record(record) => record.send(&session)?,
         Duty::Records { duty, damage } => {
-            let path = query(RECORDS, &[("duty", duty), ("damage", damage)]);
-            let answer = session.get("the records", &path)?;
+            let words = [("duty", duty), ("damage", damage)];
+            let answer = session.all("the records", RECORDS, "records", &words)?;
             print_all(wish, &answer, &[("ID", "/id"), ("DUTY", "/duty"), ("FROM", "/from"),
                 ("TO", "/to"), ("KIND", "/kind"), ("BY", "/user_id"), ("RECORDED", "/recorded_at"),
                 ("WITHDRAWN", "/withdrawn/at"), ("DAMAGE", "/damage"), ("TITLE", "/title")]);
@@ -337,7 +337,7 @@ pub fn duty(wish: &Wish, command: Duty) -> Result<(), Failed> {
             session.ask("the record", "POST", &item(RECORDS, &record, "/withdraw"), Some(&body))?
         }
         Duty::Reminders { stage } => {
-            let answer = session.get("the reminders", &query(REMINDERS, &[("stage", stage)]))?;
+            let answer = session.all("the reminders", REMINDERS, "reminders", &[("stage", stage)])?;
             print_all(wish, &answer, &[("DUTY", "/duty"), ("DUE", "/due"), ("STAGE", "/stage"),
                 ("TO", "/to"), ("USER", "/user_id"), ("TOLD", "/told_at")]);
             return Ok(());
@@ -369,8 +369,8 @@ pub fn risk(wish: &Wish, command: Risk) -> Result<(), Failed> {
     };
     let answer = match command {
         Risk::List { state, clause } => {
-            let path = query(RISKS, &[("state", state), ("clause", clause)]);
-            let answer = session.get("the risks", &path)?;
+            let words = [("state", state), ("clause", clause)];
+            let answer = session.all("the risks", RISKS, "risks", &words)?;
             print_all(wish, &answer, &[("ID", "/id"), ("STATE", "/state"), ("SCORE", "/score"),
                 ("TREATMENT", "/treatment"), ("REVIEW", "/review"), ("UNTIL", "/accepted_until"),
                 ("MET SINCE", "/met_since"), ("OWNER", "/owner"), ("TITLE", "/title")]);
@@ -405,7 +405,7 @@ pub fn exception(wish: &Wish, command: Exception) -> Result<(), Failed> {
     };
     let answer = match command {
         Exception::List { state } => {
-            let answer = session.get("the exceptions", &query(EXCEPTIONS, &[("state", state)]))?;
+            let answer = session.all("the exceptions", EXCEPTIONS, "exceptions", &[("state", state)])?;
             print_all(wish, &answer, &[("ID", "/id"), ("STATE", "/state"), ("CLAUSE", "/clause"),
                 ("GUARDRAIL", "/guardrail"), ("PROJECT", "/project_id"), ("EXPIRES", "/expires"),
                 ("ASKED BY", "/user_id"), ("DECIDED BY", "/verdict/user_id"), ("REASON", "/reason")]);

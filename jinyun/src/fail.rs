@@ -1,7 +1,7 @@
 //! Why a command ends without success, and the code that it ends with.
 //!
 //! A script must be able to tell "you may not" from "nothing answers" without reading sentences, and
-//! a person must be told what to do. The codes stand in `docs/cli.md`; 2 is the command line's own.
+//! a person must be told what to do. The codes stand in `docs/cli.md`.
 
 use crate::client::Answer;
 use crate::show::plain;
@@ -10,6 +10,8 @@ use serde_json::Value;
 
 /// Something else failed.
 pub const FAILED: u8 = 1;
+/// The command line is wrong: what its reader says, or what is only seen where a command is run.
+pub const USAGE: u8 = 2;
 /// Nobody is signed in, or the sign-in was refused.
 pub const SIGN_IN: u8 = 3;
 /// The one who is signed in may not.
@@ -40,6 +42,13 @@ impl Failed {
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Failed {
         Failed::new(FAILED, fault.to_string())
+    }
+}
+
+impl From<Failed> for Fault {
+    /// For whoever knows faults only: the sentence is kept, the code is lost.
+    fn from(failed: Failed) -> Fault {
+        Fault::new(failed.say)
     }
 }
 

@@ -6,8 +6,8 @@
 //! manager sits, reads what the provider says of itself (OpenID Connect Discovery 1.0) and hands
 //! the keys over as the manager. A timer that runs it follows a rotation.
 
-use crate::client::{Ask, Client};
-use crate::fail::{FAILED, Failed};
+use crate::client::{self, Ask, Client};
+use crate::fail::{FAILED, Failed, USAGE};
 use crate::say;
 use crate::session::{Session, Wish};
 use crate::show;
@@ -29,15 +29,16 @@ pub enum Command {
         /// The identity provider's id here.
         provider: String,
         /// The provider's issuer, like https://login.example; its discovery document is read.
-        #[arg(long, required_unless_present = "jwks")]
+        #[arg(long, value_name = "URL", required_unless_present = "jwks")]
         issuer: Option<String>,
         /// A file with the keys (a JWK set), instead of asking the provider for them.
-        #[arg(long)]
+        #[arg(long, value_name = "FILE")]
         jwks: Option<PathBuf>,
         /// The CA that signed the provider's certificate, if not one that this machine trusts.
-        #[arg(long, default_value = TRUSTED)]
+        #[arg(long, value_name = "FILE", default_value = TRUSTED, conflicts_with = "jwks")]
         ca: PathBuf,
-        /// For whom the provider's tokens have to be made out (`aud`); all that are good.
+        /// For whom the provider's tokens have to be made out (`aud`), in place of all that were good
+        /// before. May be given several times.
         #[arg(long)]
         audience: Vec<String>,
     },
@@ -114,6 +115,9 @@ fn public(set: &Value) -> Result<Value, Failed> {
 /// Runs it.
 pub fn run(wish: &Wish, command: Command) -> Result<(), Failed> {
     let Command::Keys { provider, issuer, jwks, ca, audience } = command;
+    if let (Some(issuer), None) = (&issuer, &jwks) {
+        client::spoken(issuer).map_err(|say| Failed::new(USAGE, format!("--issuer: {say}")))?;
+    }
     let session = Session::open(wish)?;
     let set = match (&jwks, &issuer) {
         (Some(file), _) => read(file)?,

@@ -3,25 +3,29 @@
 //!
 //! The catalogue of clauses and the registers do not know each other: the one lies above all
 //! services, the others are one. Here the catalogue's duties become plain data for the registers, and
-//! the registers' rows become what evidence asks for.
+//! the registers' rows become what evidence asks for. Standards come and go while the process runs, so
+//! both are made from one set of them, and it is said which: duties of an old set never meet clauses
+//! of a new one.
 
 use crate::control::{Bell, now, spawn};
 use crate::instance::Instance;
 use crate::say;
 use jinyun_base::{Day, Fault, Id, Time};
-use jinyun_engine::{Failure, Job, Query, View};
+use jinyun_engine::{Failure, Job, Query, Resource, View};
 use jinyun_evidence::{
-    Answer, Catalogue, Catalogues, Clause, DutyStanding, Evidence, Exception, Finding, Govern, Owed,
-    RecordKind, Registers, Side, State, Verdict, standings,
+    Answer, Catalogues, Clause, DutyStanding, Evidence, Exception, Finding, Govern, Owed, RecordKind,
+    Registers, Side, State, Verdict, standings,
 };
 use jinyun_governance::{
-    DutyDefault, DutyRecord, Exception as Departure, ExceptionState, FailedClause, Governance, Opinion,
-    RecordSort, Risk, RiskSpec, RiskState, Round, Setup, Side as List, Treatment, from_findings,
-    verify_files,
+    Book, Duties, DutyDefault, DutyRecord, Exception as Departure, ExceptionState, FailedClause,
+    Governance, Opinion, RecordSort, Risk, RiskSpec, RiskState, Round, Setup, Side as List, Treatment,
+    from_findings, verify_files,
 };
+use jinyun_journal::entry::{Effect, Entry};
 use jinyun_kms::Kms;
 use jinyun_policy::PROVIDER;
 use jinyun_rest::Cloud;
+use jinyun_store::{Db, Line, Sequence, Stretch};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,17 +35,58 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 /// After how many of those is looked whether somebody is to be reminded.
 const HOUR: u64 = 60;
+/// So many entries of one microsecond are looked through.
+const AT_ONCE: u64 = 1000;
+
+/// The standards that are in force as the registers take them: made once of each set of standards.
+pub struct Shelf {
+    in_force: Arc<dyn Fn() -> Arc<Catalogues> + Send + Sync>,
+    last: Mutex<Option<(Arc<Catalogues>, Arc<Book>)>>,
+}
+
+impl Shelf {
+    /// Over whatever is in force.
+    pub fn new(in_force: Arc<dyn Fn() -> Arc<Catalogues> + Send + Sync>) -> Shelf {
+        Shelf { in_force, last: Mutex::default() }
+    }
+
+    /// What these standards say to the registers.
+    fn of(&self, catalogues: &Arc<Catalogues>) -> Arc<Book> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // The set is held with its book, so no other one can have its place in memory.
+        if let Some((of, book)) = last.as_ref()
+            && Arc::ptr_eq(of, catalogues)
+        {
+            return book.clone();
+        }
+        let keys = catalogues.clauses().map(|(of, clause)| (clause.id.clone(), of.key.clone()));
+        let book = Arc::new(Book {
+            duties: Duties::new(duties(catalogues)),
+            clauses: keys.collect(),
+        });
+        *last = Some((catalogues.clone(), book.clone()));
+        book
+    }
+
+    /// The standards that are in force now, and what they say to the registers.
+    fn now(&self) -> (Arc<Catalogues>, Arc<Book>) {
+        let catalogues = (self.in_force)();
+        let book = self.of(&catalogues);
+        (catalogues, book)
+    }
+}
 
 /// How institutions' own duties stand, as their statements of shared responsibility show it. What nobody
 /// has set a day for is left out: it stands as for all institutions.
-pub fn institutions(governance: Arc<Governance>, cloud: Arc<Cloud>)
-    -> impl Fn(&[Id]) -> Result<BTreeMap<Id, BTreeMap<String, State>>, Fault> + Send + Sync {
-    move |ids: &[Id]| {
-        let today = Day::of(now());
+pub fn institutions(shelf: Arc<Shelf>, cloud: Arc<Cloud>)
+    -> impl Fn(&Arc<Catalogues>, &[Id]) -> Result<BTreeMap<Id, BTreeMap<String, State>>, Fault>
+    + Send + Sync {
+    move |catalogues: &Arc<Catalogues>, ids: &[Id]| {
+        let (today, book) = (Day::of(now()), shelf.of(catalogues));
         cloud.reader.view(|view| {
             let mut all: BTreeMap<Id, BTreeMap<String, State>> = BTreeMap::new();
             for id in ids {
-                let duties = governance.duties.of(view, id)?;
+                let duties = book.duties.of(view, id)?;
                 let states = duties.into_iter().filter_map(|duty| {
                     let state = match duty.state(today) {
                         "overdue" => State::Overdue,
@@ -82,9 +127,11 @@ fn owed(standard: &str, clause: &Clause, duty: &Owed) -> DutyDefault {
 
 /// What an institution has to do itself, if the clause has such a half that no check answers.
 fn own(standard: &str, clause: &Clause) -> Option<DutyDefault> {
-    let does = match (&clause.answer, &clause.tenant) {
-        (Answer::Tenant { tenant, .. }, _) => tenant,
-        (_, Some(part)) if clause.duty == Side::Both && part.checks.is_empty() => &part.does,
+    let (does, zh) = match (&clause.answer, &clause.tenant) {
+        (Answer::Tenant { tenant, tenant_zh, .. }, _) => (tenant, tenant_zh),
+        (_, Some(part)) if clause.duty == Side::Both && part.checks.is_empty() => {
+            (&part.does, &part.does_zh)
+        }
         _ => return None,
     };
     Some(DutyDefault {
@@ -97,7 +144,7 @@ fn own(standard: &str, clause: &Clause) -> Option<DutyDefault> {
         on: String::new(),
         first_due_days: None,
         record: None,
-        shows_zh: clause.title_zh.clone(),
+        shows_zh: if zh.is_empty() { clause.title_zh.clone() } else { zh.clone() },
         shows_en: does.clone(),
     })
 }
@@ -114,16 +161,14 @@ fn duties(catalogues: &Catalogues) -> Vec<DutyDefault> {
     all
 }
 
-/// The registers of this instance, with the names of the guardrails that there are. Files that a
-/// broken upload left are removed.
-pub fn open(instance: &Instance, kms: &Kms, cloud: &Cloud, guardrails: Vec<String>)
+/// The registers of this instance, over the standards that are in force, with the names of the
+/// guardrails that there are. Files that a broken upload left are removed.
+pub fn open(instance: &Instance, kms: &Kms, cloud: &Cloud, shelf: &Arc<Shelf>, guardrails: Vec<String>)
     -> Result<Arc<Governance>, Fault> {
-    let catalogues = Catalogue::all()?;
-    let key = |(catalogue, clause): (&Catalogue, &Clause)| (clause.id.clone(), catalogue.key.clone());
+    let shelf = shelf.clone();
     let governance = Governance::open(Setup {
         clock: Arc::new(now),
-        duties: duties(catalogues),
-        clauses: catalogues.clauses().map(key).collect(),
+        book: Arc::new(move || shelf.now().1),
         guardrails,
         files: instance.control_dir().join("evidence").join("records"),
         instance: instance.name.clone(),
@@ -135,7 +180,7 @@ pub fn open(instance: &Instance, kms: &Kms, cloud: &Cloud, guardrails: Vec<Strin
 
 /// Reminds whoever is late, now and every hour, tells the register of risks every minute which
 /// clauses have failed, and reads the files of records again, some of them every minute.
-pub fn tend(governance: Arc<Governance>, evidence: Arc<Evidence>, cloud: Arc<Cloud>)
+pub fn tend(governance: Arc<Governance>, shelf: Arc<Shelf>, evidence: Arc<Evidence>, cloud: Arc<Cloud>)
     -> Result<(), Fault> {
     let (of, by) = (governance.clone(), cloud.clone());
     // On a thread of its own: a slow disk keeps nobody from being reminded.
@@ -152,7 +197,7 @@ pub fn tend(governance: Arc<Governance>, evidence: Arc<Evidence>, cloud: Arc<Clo
             if round.is_multiple_of(HOUR) {
                 told("reminders", jinyun_governance::tend(&governance, &cloud).map(drop));
             }
-            told("risks", raise(&governance, &evidence, &cloud));
+            told("risks", raise(&shelf, &evidence, &cloud));
             pause.wait(MINUTE);
         }
     })
@@ -165,13 +210,13 @@ fn told(what: &str, came: Result<(), Fault>) {
 }
 
 /// Tells the register of risks which clauses have failed by what was found, and which are met.
-fn raise(governance: &Governance, evidence: &Evidence, cloud: &Cloud) -> Result<(), Fault> {
+fn raise(shelf: &Shelf, evidence: &Evidence, cloud: &Cloud) -> Result<(), Fault> {
     let findings: Vec<Finding> =
         evidence.watch().findings().into_iter().map(|held| held.finding).collect();
-    let now = now();
-    let context = cloud.reader.view(|view| registers(governance, view, now))?.context(now);
+    let (now, (catalogues, book)) = (now(), shelf.now());
+    let context = cloud.reader.view(|view| registers(&book, view, now))?.context(now);
     let (mut failed, mut met) = (Vec::new(), BTreeSet::new());
-    for standing in standings(Catalogue::all()?, &findings, &context) {
+    for standing in standings(&catalogues, &findings, &context) {
         // A clause that another one answers stands and falls with that.
         let Answer::Checks { checks, .. } = &standing.clause.answer else { continue };
         match standing.state {
@@ -211,27 +256,34 @@ fn status(risk: &RiskSpec, today: Day) -> &'static str {
 
 /// What the provider's registers say at a time, as evidence takes it: states follow from it, and
 /// reports show it in the form that `docs/reports.md` describes.
-fn registers(governance: &Governance, view: &mut View<'_>, now: Time) -> Result<Registers, Fault> {
+fn registers(book: &Book, view: &mut View<'_>, now: Time) -> Result<Registers, Fault> {
     let (today, own) = (Day::of(now), Id::new(PROVIDER));
     let query = Query { domain: Some(own.clone()), ..Query::default() };
     let mut told = Registers { nonce: jinyun_governance::nonce(view)?, ..Registers::default() };
-    for (clause, is) in governance.duties.standing(view)? {
+    for (clause, is) in book.duties.standing(view)? {
         told.duties.insert(clause, DutyStanding { last: is.last, due: is.due });
     }
-    for duty in governance.duties.of(view, &own)? {
+    for duty in book.duties.of(view, &own)? {
         if duty.owner() != duty.default.owner {
             told.owners.insert(duty.default.clause.clone(), duty.owner().into());
         }
     }
     for have in view.list::<DutyRecord>(&query)? {
         let spec = have.spec;
-        // A statement stands in the journal; a report names files.
-        if let Some(file) = spec.file.filter(|_| spec.withdrawn.is_none()) {
-            told.records.entry(spec.clause).or_default().push(json!({
+        if spec.withdrawn.is_some() {
+            continue;
+        }
+        // A report names files. Where somebody's word was enough, it has that.
+        told.records.entry(spec.clause).or_default().push(match spec.file {
+            Some(file) => json!({
                 "name": spec.title, "sha256": file.sha256, "at": have.created, "by": spec.by,
                 "damage": spec.damage.map(|damage| damage.what),
-            }));
-        }
+            }),
+            None => json!({ "statement": {
+                "record": have.id, "title": spec.title, "text": spec.statement, "by": spec.by,
+                "from": spec.from, "to": spec.to, "at": have.created,
+            } }),
+        });
     }
     for (clause, is) in jinyun_governance::exceptions(view, today)? {
         told.exceptions.insert(clause, Exception { reason: is.reason, who: is.who });
@@ -260,15 +312,56 @@ fn registers(governance: &Governance, view: &mut View<'_>, now: Time) -> Result<
     Ok(told)
 }
 
-/// Lends the registers to evidence. When they cannot be read, what they said last is told again: an
-/// exception must not come and go with a disk that is slow.
-pub fn lend(governance: Arc<Governance>, cloud: Arc<Cloud>) -> Govern {
-    let last = Mutex::new(Registers::default());
+/// The entry of the journal by which a record was made at a time, if it is there.
+fn entry_of(db: &mut Db, record: &str, made: Time) -> Result<Option<u64>, Fault> {
+    let all = Sequence::Whole;
+    let (low, high) = db.period(all, Some(made), Some(Time(made.0.saturating_add(1))))?;
+    let lines = db.lines(all, Stretch { low, high, newest_first: false, limit: AT_ONCE })?;
+    let makes = |effect: &Effect| {
+        matches!(effect, Effect::Put { kind, id, .. } if kind == DutyRecord::KIND.0 && id == record)
+    };
+    let read = |line: &Line| {
+        let entry: Entry = serde_json::from_slice(&line.body).ok()?;
+        (entry.outcome == "done" && entry.effects.iter().any(makes)).then_some(line.number)
+    };
+    Ok(lines.iter().find_map(read))
+}
+
+/// Names the entry of each statement. It never changes, so it is looked up once.
+fn number(told: &mut Registers, known: &mut BTreeMap<String, Option<u64>>, db: &mut Db)
+    -> Result<(), Fault> {
+    for record in told.records.values_mut().flatten() {
+        let Some(said) = record.get_mut("statement") else { continue };
+        let (id, made) = (said["record"].as_str().unwrap_or_default().to_string(), said["at"].as_i64());
+        let entry = match (known.get(&id), made) {
+            (Some(entry), _) => *entry,
+            (None, None) => None,
+            (None, Some(made)) => {
+                let entry = entry_of(db, &id, Time(made))?;
+                known.insert(id, entry);
+                entry
+            }
+        };
+        said["entry"] = json!(entry);
+    }
+    Ok(())
+}
+
+/// Lends the registers to evidence, with the standards whose duties are in them. When they cannot be
+/// read, what they said last is told again, of the standards of then: an exception must not come and
+/// go with a disk that is slow.
+pub fn lend(shelf: Arc<Shelf>, cloud: Arc<Cloud>) -> Govern {
+    let (last, known) = (Mutex::new(Registers::default()), Mutex::new(BTreeMap::new()));
     Arc::new(move || {
-        let read = cloud.reader.view(|view| registers(&governance, view, now()));
+        let (catalogues, book) = shelf.now();
+        let read = cloud.reader.view(|view| registers(&book, view, now())).and_then(|mut told| {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            cloud.reader.lend(|db| number(&mut told, &mut known, db))?;
+            Ok(told)
+        });
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
-            Ok(fresh) => *last = fresh,
+            Ok(fresh) => *last = Registers { catalogues: Some(catalogues), ..fresh },
             Err(fault) => say::err(&format!("jinyun: the registers: {fault}")),
         }
         last.clone()
@@ -279,10 +372,63 @@ pub fn lend(governance: Arc<Governance>, cloud: Arc<Cloud>) -> Govern {
 mod tests {
     use super::*;
     use jinyun_base::Every;
+    use jinyun_journal::entry::Actor;
+    use jinyun_store::{Config, Draft, Writer};
+
+    #[test]
+    fn a_statement_names_the_entry_that_holds_it() {
+        let dir = jinyun_testdb::Dir::new("statement");
+        let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
+        let mut writer = Writer::open(&config, "test").unwrap();
+        writer.begin().unwrap();
+        let mut put = |record: &str, kind: &str, outcome: &'static str, at: i64| {
+            writer.append(Draft {
+                action: "governance:duty:record".into(),
+                actor: Actor { domain: "default".into(), id: "ann".into(), kind: "user".into() },
+                approval: None,
+                effects: vec![Effect::Put {
+                    kind: kind.into(), id: record.into(), domain: "default".into(), project: String::new(),
+                    name: String::new(), generation: 1, spec: json!({}), deleting: false,
+                }],
+                institution: "default".into(),
+                note: None,
+                outcome,
+                reason: None,
+                request: "req".into(),
+                source: None,
+                target: None,
+                time: Time(at),
+            }).unwrap().number
+        };
+        let kind = DutyRecord::KIND.0;
+        put("r1", kind, "done", 900);
+        // Others of the same moment, and another thing by the same name, are not it.
+        put("r2", kind, "done", 1000);
+        put("r1", "risk", "done", 1000);
+        put("r1", kind, "refused", 1000);
+        let wanted = put("r1", kind, "done", 1000);
+        put("r1", kind, "done", 1001);
+        writer.commit().unwrap();
+        let said = |record: &str, at: i64| json!({ "statement": { "record": record, "at": at } });
+        let mut told = Registers::default();
+        told.records.insert("1".into(), vec![json!({ "name": "a.pdf" }), said("r1", 1000)]);
+        told.records.insert("2".into(), vec![said("r9", 1000)]);
+        let (mut known, mut db) = (BTreeMap::new(), Db::open(&config).unwrap());
+        number(&mut told, &mut known, &mut db).unwrap();
+        assert_eq!(told.records["1"][1]["statement"]["entry"], wanted);
+        assert!(told.records["2"][0]["statement"]["entry"].is_null());
+        assert_eq!(told.records["1"][0], json!({ "name": "a.pdf" }));
+        assert_eq!(known, BTreeMap::from([("r1".to_string(), Some(wanted)), ("r9".to_string(), None)]));
+        // It is looked up once.
+        known.insert("r1".into(), Some(77));
+        number(&mut told, &mut known, &mut db).unwrap();
+        assert_eq!(told.records["1"][1]["statement"]["entry"], 77);
+    }
+    use jinyun_evidence::{Catalogue, Titles, import};
 
     #[test]
     fn every_duty_of_the_catalogue_is_on_a_list_once() {
-        let catalogues = Catalogue::all().unwrap();
+        let catalogues = Catalogue::shipped().unwrap();
         let all = duties(catalogues);
         let provider = all.iter().filter(|duty| duty.side == List::Provider);
         assert_eq!(provider.count(), catalogues.duties().count());
@@ -300,6 +446,35 @@ mod tests {
                 _ => ours.and_then(|duty| duty.valid).map(|valid| valid.after(Day::of(from))),
             };
             assert_eq!(next, owed.next_due(from).map(Day::of), "{}", clause.id);
+        }
+    }
+
+    #[test]
+    fn the_registers_take_the_standards_that_are_in_force() {
+        let text = |word: &str| word.to_string();
+        let titles = Titles { key: text("own"), title_en: text("own"), title_zh: text("own"),
+            ..Titles::default() };
+        let table = "id,title,who,owner,period\nO-1,a,,management,P1Y\nO-2,b,tenant,,\n";
+        let shipped = Catalogue::shared().unwrap();
+        let own = import("t.csv", table.as_bytes(), &titles, &shipped).unwrap().catalogue;
+        let more = Arc::new(shipped.with([own]).unwrap());
+        let force = Arc::new(Mutex::new(shipped.clone()));
+        let told = force.clone();
+        let shelf = Shelf::new(Arc::new(move || told.lock().unwrap().clone()));
+        // Which duties a set has, and whether its clauses are known.
+        let has = |book: &Book| {
+            let duties = ["O-1", "O-2@bank", "O-2"].map(|id| book.duties.find(id).is_some());
+            (duties, book.clauses.get("O-1").map(String::as_str) == Some("own"))
+        };
+        let (with, without) = (([true, true, false], true), ([false; 3], false));
+        for (now, want) in [(&shipped, without), (&more, with), (&shipped, without), (&more, with)] {
+            *force.lock().unwrap() = now.clone();
+            let (catalogues, book) = shelf.now();
+            assert!(Arc::ptr_eq(&catalogues, now));
+            assert_eq!(has(&book), want);
+            assert!(Arc::ptr_eq(&shelf.now().1, &book), "made once of each set");
+            // Whoever judges by another set gets the duties of that one.
+            assert_eq!([has(&shelf.of(&shipped)), has(&shelf.of(&more))], [without, with]);
         }
     }
 }

@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Debug, Clone)]
 pub struct Options {
     /// Hosts: `real` (this machine carries guests) or `simulated` (every API works, nothing runs).
-    #[arg(long, default_value = "real")]
+    #[arg(long, default_value = "real", value_parser = ["real", "simulated"])]
     pub hosts: String,
     /// Port of the tenants' listener on 127.0.0.1.
-    #[arg(long, default_value_t = 8443)]
+    #[arg(long, default_value_t = 8443, value_parser = clap::value_parser!(u16).range(1..))]
     pub port: u16,
     /// Port of the management listener on 127.0.0.1.
-    #[arg(long, default_value_t = 8444)]
+    #[arg(long, default_value_t = 8444, value_parser = clap::value_parser!(u16).range(1..))]
     pub management_port: u16,
     /// PostgreSQL instead of SQLite: a connection string such as `host=/run/postgresql user=jinyun`.
-    #[arg(long)]
+    #[arg(long, value_name = "CONNECTION")]
     pub postgres: Option<String>,
     /// Name by which browsers reach the instance: passkeys are made for it, and it must not change
     /// while they are used. Without one, that of the start before, or localhost.
-    #[arg(long, value_parser = host_name)]
+    #[arg(long, value_name = "HOST", value_parser = host_name)]
     pub public_name: Option<String>,
 }
 

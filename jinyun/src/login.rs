@@ -5,7 +5,7 @@
 //! passkey for one. Only the token is kept.
 
 use crate::ask;
-use crate::client::{Answer, Ask, Client};
+use crate::client::{self, Answer, Ask, Client};
 use crate::device;
 use crate::fail::{FAILED, Failed, SIGN_IN, refused};
 use crate::instance::Instance;
@@ -19,6 +19,8 @@ use std::path::PathBuf;
 
 const TOKENS: &str = "/identity/v3/auth/tokens";
 const NOTICE: &str = "/identity/v3/OS-JINYUN/notice";
+/// The domain of those who name none.
+const USUAL: &str = "Default";
 
 /// Who signs in, where, and for what.
 #[derive(clap::Args, Debug)]
@@ -28,19 +30,19 @@ pub struct Options {
     /// On the platform's sign-in page, with a passkey for one: prints where to go, and waits.
     #[arg(long, conflicts_with = "user")]
     browser: bool,
-    /// The user's domain.
-    #[arg(long)]
+    /// The user's domain, by name or id; Default if not given.
+    #[arg(long, conflicts_with = "browser")]
     user_domain: Option<String>,
     /// Where: https://host:port. Without it, the instance on this machine (--instance).
-    #[arg(long, requires = "ca")]
+    #[arg(long, value_name = "URL", value_parser = client::spoken, requires = "ca")]
     auth_url: Option<String>,
-    /// The CA's certificate, in PEM.
-    #[arg(long)]
+    /// The certificate (PEM) of the CA that has signed the server's; the instance's own if not given.
+    #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// For a project, by name or id.
     #[arg(long, conflicts_with_all = ["domain", "system", "unscoped"])]
     project: Option<String>,
-    /// The project's domain, if it is not the user's.
+    /// The project's domain, by name or id, if it is not the user's.
     #[arg(long, requires = "project")]
     project_domain: Option<String>,
     /// For an institution (domain), by name or id.
@@ -55,7 +57,7 @@ pub struct Options {
 }
 
 /// By id if it looks like one, by name if not.
-fn named(text: &str) -> Value {
+pub(crate) fn named(text: &str) -> Value {
     let id = text == "default" || (text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()));
     if id { json!({ "id": text }) } else { json!({ "name": text }) }
 }
@@ -162,6 +164,8 @@ fn turned_away(user: &str, domain: &str, answer: &Answer) -> Failed {
 
 /// `jinyun login`.
 pub fn login(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Failed> {
+    // All that may be wrong here comes before the password: a token that cannot be kept would be lost.
+    let profiles = Profiles::of_user()?;
     let (url, ca) = match (&options.auth_url, &options.ca) {
         (Some(url), Some(ca)) => (url.clone(), ca.clone()),
         (_, ca) => {
@@ -171,20 +175,24 @@ pub fn login(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), 
             (format!("https://127.0.0.1:{port}"), ca.clone().unwrap_or_else(own))
         }
     };
-    let ca = ca.canonicalize().map_err(|e| Fault::new(format!("{}: {e}", ca.display())))?;
     let client = Client::at(&url, &ca)?;
+    let ca = ca.canonicalize().map_err(|e| Fault::new(format!("{}: {e}", ca.display())))?;
+    if ca.to_str().is_none() {
+        let say = format!("{}: a profile cannot name this file, whose path is not UTF-8", ca.display());
+        return Err(Failed::new(FAILED, say));
+    }
     notice(&client)?;
     let answer = match options.browser {
         true => by_browser(&client, options)?,
         false => by_password(&client, options)?,
     };
-    keep(&client, ca, &answer, wish)
+    let name = profiles.name(wish.profile.as_deref());
+    keep(&client, ca, &answer, &profiles, &name)
 }
 
-/// Somebody lets this program in, whoever that is. Of the domain's name only a project's has use.
+/// Somebody lets this program in, whoever that is: a project without a domain is of the usual one.
 fn by_browser(client: &Client, options: &Options) -> Result<Answer, Failed> {
-    let domain = options.user_domain.as_deref().unwrap_or("Default");
-    let answer = device::sign_in(client, scope(options, domain).as_ref())?;
+    let answer = device::sign_in(client, scope(options, USUAL).as_ref())?;
     if answer.status == 201 {
         return Ok(answer);
     }
@@ -203,8 +211,8 @@ fn by_password(client: &Client, options: &Options) -> Result<Answer, Failed> {
     };
     let domain = match &options.user_domain {
         Some(domain) => domain.clone(),
-        None if options.user.is_none() => ask::line("Domain", Some("Default"))?,
-        None => "Default".into(),
+        None if options.user.is_none() => ask::line("Domain", Some(USUAL))?,
+        None => USUAL.into(),
     };
     let answer = sign_in(client, &user, &domain, scope(options, &domain))?;
     match answer.status {
@@ -214,7 +222,8 @@ fn by_password(client: &Client, options: &Options) -> Result<Answer, Failed> {
 }
 
 /// Keeps what a successful sign-in gave.
-fn keep(client: &Client, ca: PathBuf, answer: &Answer, wish: &Wish) -> Result<(), Failed> {
+fn keep(client: &Client, ca: PathBuf, answer: &Answer, profiles: &Profiles, name: &str)
+    -> Result<(), Failed> {
     let Some(token) = &answer.token else {
         return Err(Failed::new(FAILED, "the platform has answered a sign-in without a token"));
     };
@@ -230,9 +239,7 @@ fn keep(client: &Client, ca: PathBuf, answer: &Answer, wish: &Wish) -> Result<()
         expires: text("/expires_at"),
         token: Some(token.clone()),
     };
-    let profiles = Profiles::of_user()?;
-    let name = profiles.name(wish.profile.as_deref());
-    profiles.keep(&name, &profile)?;
+    profiles.keep(name, &profile)?;
     say::out(&format!(
         "Signed in as {} of {}, for {}, until {} (profile `{name}`).", show::plain(&profile.user),
         show::plain(&profile.domain), show::plain(&profile.scope), show::plain(&profile.expires)
@@ -347,9 +354,24 @@ mod tests {
         }
         for words in [&["ann", "--system", "--domain", "x"][..], &["ann", "--project-domain", "x"],
             &["ann", "--auth-url", "https://x"], &["ann", "--password", "x"],
-            &["ann", "--browser"]] {
+            &["ann", "--browser"], &["--browser", "--user-domain", "x"]] {
             assert!(options(words).is_err(), "{words:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_spoken_to_is_said_first() {
+        for (url, want) in [("http://cloud.example:8443", "only https is spoken"),
+            ("cloud.example", "is no address"), ("https://a:0", "is no address")] {
+            let others: [&[&str]; 3] = [&[], &["--ca", "/none.pem"], &["--browser", "--unscoped"]];
+            for more in others {
+                let words = [&["--auth-url", url][..], more].concat();
+                let said = options(&words).unwrap_err().to_string();
+                assert!(said.contains(want) && said.contains("--auth-url"), "{words:?}: {said}");
+            }
+        }
+        let said = options(&["ann", "--auth-url", "https://cloud.example"]).unwrap_err().to_string();
+        assert!(said.contains("--ca"), "{said}");
     }
 
     #[test]

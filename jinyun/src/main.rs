@@ -18,6 +18,7 @@ mod duty;
 mod factor;
 mod fail;
 mod federation;
+mod globals;
 mod governance;
 mod hosts;
 mod instance;
@@ -47,15 +48,16 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Cli {
-    /// Name of the instance: several can live on one machine.
-    #[arg(long, global = true, default_value = "tour")]
-    instance: String,
-    /// Which profile: where to ask, and as whom (`jinyun profile list`).
-    #[arg(long, global = true)]
+    /// Name of the instance on this machine: several can live on it.
+    #[arg(long, global = true, value_name = "NAME", default_value = "tour",
+        value_parser = Instance::named)]
+    instance: Instance,
+    /// Which profile: where to ask, and as whom (`jinyun profile list`); the one in use if not given.
+    #[arg(long, global = true, value_name = "NAME", value_parser = profile::read_name)]
     profile: Option<String>,
-    /// How to print what was asked for.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    output: show::Output,
+    /// How to print what was asked for; as a table if not given.
+    #[arg(long, global = true, value_enum)]
+    output: Option<show::Output>,
     #[command(subcommand)]
     command: Command,
 }
@@ -194,10 +196,11 @@ fn completion(shell: Shell) -> Result<(), Failed> {
 }
 
 fn run(cli: Cli) -> Result<(), Failed> {
-    let instance = Instance::named(&cli.instance)?;
-    let wish = Wish { profile: cli.profile, output: cli.output };
+    globals::check(&cli)?;
+    let instance = cli.instance;
+    let wish = Wish { profile: cli.profile, output: cli.output.unwrap_or_default() };
     match cli.command {
-        Command::Up(options) => supervise::up(instance, options)?,
+        Command::Up(options) => supervise::up(&instance, options, wish.output)?,
         Command::Stop => supervise::stop(&instance)?,
         Command::Down => supervise::down(&instance)?,
         Command::Assess(options) => assess::run(&instance, &options, &wish)?,
@@ -233,7 +236,12 @@ fn run(cli: Cli) -> Result<(), Failed> {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let lost = "standard output did not take all of it: what was printed is not whole";
+    let done = run(Cli::parse()).and_then(|()| match say::lost() {
+        false => Ok(()),
+        true => Err(Failed::new(FAILED, lost)),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             say::err(&format!("jinyun: {}", failed.say));
@@ -276,6 +284,13 @@ mod tests {
         for words in [
             "jinyun login ann --password x",
             "jinyun login ann --browser",
+            "jinyun up --hosts none",
+            "jinyun up --port 0",
+            "jinyun --instance Tour status",
+            "jinyun --profile ../x whoami",
+            "jinyun profile show ../x",
+            "jinyun cosign key --name tour /tmp/x",
+            "jinyun federation keys p --jwks keys.json --ca ca.pem",
             "jinyun up --public-name 127.0.0.1",
             "jinyun journal export --since 2026-01-31T08:00:00Z /tmp/x",
             "jinyun journal export --api --from 3 /tmp/x",

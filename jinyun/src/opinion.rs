@@ -7,7 +7,7 @@
 
 use crate::approval::{item, print_all, print_one};
 use crate::fail::{FAILED, Failed};
-use crate::session::{Session, Wish, query};
+use crate::session::{Session, Wish};
 use crate::{say, show};
 use jinyun_base::Fault;
 use jinyun_journal::HashKind;
@@ -81,10 +81,18 @@ pub struct Draw {
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
     count: u16,
     /// Words that nobody knew when the list was made: what dice showed.
-    #[arg(long)]
+    #[arg(long, value_parser = seed)]
     seed: String,
     /// The list, a thing on each line; standard input if not given.
     file: Option<PathBuf>,
+}
+
+/// Reads a seed. Without words in it anybody could have foreseen the sample.
+fn seed(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("it must have words in it that nobody knew when the list was made".into()),
+        false => Ok(text.into()),
+    }
 }
 
 impl New {
@@ -143,8 +151,8 @@ pub fn opinion(wish: &Wish, command: Opinion) -> Result<(), Failed> {
     let session = Session::open(wish)?;
     let answer = match command {
         Opinion::List { clause, assessor, says } => {
-            let path = query(OPINIONS, &[("clause", clause), ("assessor", assessor), ("says", says)]);
-            let answer = session.get("the opinions", &path)?;
+            let words = [("clause", clause), ("assessor", assessor), ("says", says)];
+            let answer = session.all("the opinions", OPINIONS, "opinions", &words)?;
             let head = ["ID", "AT", "CLAUSE", "SAYS", "ASSESSOR", "NONCE", "SAMPLE", "TEXT"];
             let columns = ["/id", "/at", "/clause", "/says", "/assessor", "/nonce", "/sample", "/text"];
             print_all(wish, &answer, "opinions", &head, &columns);
@@ -220,6 +228,10 @@ mod tests {
             ("sample --count 0 --seed s", false),
             ("sample --count 201 --seed s", false),
             ("sample --count 3", false),
+            // What everybody knows before is no seed.
+            ("sample --count 3 --seed ", false),
+            ("sample --count 3 --seed= list", false),
+            ("sample --count 3 --seed \u{3000} list", false),
         ] {
             let words: Vec<&str> = line.split(' ').collect();
             assert_eq!(parse(&words).is_some(), good, "{line}");

@@ -9,6 +9,7 @@ use crate::say;
 use crate::show::plain;
 use jinyun_base::Fault;
 use jinyun_planner::read::{csv, json, limits, yaml};
+use jinyun_planner::rules::Facts;
 use jinyun_planner::{Inventory, Lang, Malformed, Plan, html, markdown, plan};
 use serde_json::json;
 use std::fs::File;
@@ -20,6 +21,9 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     /// The inventory: a .yaml, .csv or .json file (docs/planner.md says what is in it).
     inventory: PathBuf,
+    /// A .yaml file with the member `institution`, for an inventory that says nothing of it, as a table.
+    #[arg(long, value_name = "FILE")]
+    institution: Option<PathBuf>,
     /// Markdown, HTML in one file, or JSON.
     #[arg(long, default_value = "md", value_parser = ["md", "html", "json"])]
     format: String,
@@ -33,7 +37,15 @@ pub struct Options {
 
 /// Runs it.
 pub fn run(options: &Options) -> Result<(), Failed> {
-    let plan = plan(&inventory(&options.inventory)?);
+    let mut inventory = inventory(&options.inventory)?;
+    if let Some(path) = &options.institution {
+        if inventory.institution != Facts::default() {
+            let say = "--institution is for an inventory that says nothing of it: this one does";
+            return Err(Failed::new(REFUSED, say));
+        }
+        inventory.institution = institution(path)?;
+    }
+    let plan = plan(&inventory);
     let document = document(&plan, options)?;
     let Some(output) = &options.to else {
         say::out(document.trim_end());
@@ -73,36 +85,57 @@ fn text(value: &serde_json::Value) -> Result<String, Fault> {
     text.map(|text| text + "\n").map_err(|e| Fault::new(format!("writing the plan: {e}")))
 }
 
+fn wrong(path: &Path, what: &str) -> Failed {
+    Failed::new(REFUSED, format!("{}: {what}", path.display()))
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
 /// Reads an inventory by the ending of its name.
 fn inventory(path: &Path) -> Result<Inventory, Failed> {
-    let name = path.display();
-    let bad = |what: &dyn std::fmt::Display| Fault::new(format!("{name}: {what}"));
-    let wrong = |what: &str| Failed::new(REFUSED, format!("{name}: {what}"));
-    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    let read: fn(&str) -> Result<Inventory, Malformed> = match ending.as_deref() {
-        Some("yaml" | "yml") => yaml::read,
-        Some("csv") => csv::read,
-        Some("json") => |text: &str| match serde_json::from_str(text) {
+    let ending = ending(path);
+    let read: fn(&str) -> Result<Inventory, Malformed> = match ending.as_str() {
+        "yaml" | "yml" => yaml::read,
+        "csv" => csv::read,
+        "json" => |text: &str| match serde_json::from_str(text) {
             Ok(value) => json::read(&value),
             Err(e) => Err(jinyun_planner::Flaw::whole(e.line(), "is not valid JSON").into()),
         },
-        _ => return Err(wrong("must end in .yaml, .csv or .json, so that it is known what it is")),
+        _ => return Err(wrong(path, "must end in .yaml, .csv or .json, so that it is known what it is")),
     };
+    read(&content(path)?).map_err(|malformed| refused(path, "the inventory", &malformed))
+}
+
+/// Reads what is said of the institution.
+fn institution(path: &Path) -> Result<Facts, Failed> {
+    if !["yaml", "yml"].contains(&ending(path).as_str()) {
+        return Err(wrong(path, "must end in .yaml"));
+    }
+    yaml::about(&content(path)?).map_err(|malformed| refused(path, "the institution's file", &malformed))
+}
+
+/// The text of a file.
+fn content(path: &Path) -> Result<String, Failed> {
+    let name = path.display();
+    let bad = |what: &dyn std::fmt::Display| Fault::new(format!("{name}: {what}"));
     let mut bytes = Vec::new();
     let most = u64::try_from(limits::BYTES).unwrap_or(u64::MAX);
     let file = File::open(path).map_err(|e| bad(&e))?;
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| bad(&e))?;
     if bytes.len() > limits::BYTES {
-        return Err(wrong(&format!("is longer than {} bytes", limits::BYTES)));
+        return Err(wrong(path, &format!("is longer than {} bytes", limits::BYTES)));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| wrong("is not UTF-8: save it as UTF-8 (a table as \"CSV UTF-8\")"))?;
-    read(&text).map_err(|malformed| {
-        let lines = malformed.lines(&name.to_string());
-        let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
-        let say = format!("the inventory cannot be taken:\n  {}", lines.join("\n  "));
-        Failed::new(REFUSED, say)
-    })
+    String::from_utf8(bytes)
+        .map_err(|_| wrong(path, "is not UTF-8: save it as UTF-8 (a table as \"CSV UTF-8\")"))
+}
+
+/// Every flaw of a file.
+fn refused(path: &Path, what: &str, malformed: &Malformed) -> Failed {
+    let lines = malformed.lines(&path.display().to_string());
+    let lines: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+    Failed::new(REFUSED, format!("{what} cannot be taken:\n  {}", lines.join("\n  ")))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Fault> {
@@ -143,7 +176,7 @@ mod tests {
 
     fn options(inventory: PathBuf, format: &str, output: &Path) -> Options {
         let (format, lang) = (format.into(), "zh".into());
-        Options { inventory, format, lang, to: Some(output.into()) }
+        Options { inventory, institution: None, format, lang, to: Some(output.into()) }
     }
 
     const YAML: &str = "systems:\n  - {id: a, name: A}\n";
@@ -166,6 +199,60 @@ mod tests {
         let left: Vec<_> = std::fs::read_dir(&dir.0).unwrap().flatten()
             .filter(|e| e.file_name().to_string_lossy().ends_with(".part")).collect();
         assert!(left.is_empty());
+    }
+
+    /// The shipped examples: the table and the institution's own document are the other document.
+    #[test]
+    fn a_table_and_its_institution_give_the_same_plan() {
+        let dir = Dir::new("institution");
+        let sample = |name: &str| {
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../trust/planner/samples").join(name)
+        };
+        let planned = |inventory: &str, beside: Option<&str>| {
+            let output = dir.0.join("plan.json");
+            let institution = beside.map(sample);
+            run(&Options { institution, ..options(sample(inventory), "json", &output) }).unwrap();
+            let projects = std::fs::read_to_string(dir.0.join("projects.json")).unwrap();
+            (std::fs::read_to_string(output).unwrap(), projects)
+        };
+        let whole = planned("insurer.yaml", None);
+        assert!(planned("insurer.csv", Some("insurer.institution.yaml")) == whole);
+        assert!(planned("insurer.csv", None) != whole, "without it the table leaves questions open");
+
+        let output = dir.0.join("refused.json");
+        let cases = [
+            (dir.put("a.csv", "id,name\na,A\n"), dir.put("x.txt", ""), "x.txt: must end in .yaml"),
+            (dir.put("b.csv", "id,name\na,A\n"), dir.put("x.yaml", "institution:\n  stage: old\n"),
+                "x.yaml: institution, line 2, field stage"),
+            (sample("insurer.yaml"), sample("insurer.institution.yaml"), "this one does"),
+        ];
+        for (inventory, institution, want) in cases {
+            let institution = Some(institution);
+            let failed =
+                run(&Options { institution, ..options(inventory, "json", &output) }).unwrap_err();
+            assert_eq!(failed.code, REFUSED);
+            assert!(failed.say.contains(want), "{}", failed.say);
+            assert!(!output.exists());
+        }
+    }
+
+    /// What a plan says of a profile is what the guardrails of that profile do: neither side knows the
+    /// other, so this is where they meet.
+    #[test]
+    fn a_plan_promises_what_guardrails_keep() {
+        let plan = plan(&yaml::read(YAML).unwrap());
+        assert_eq!(plan.guardrails.len(), 3);
+        for guard in &plan.guardrails {
+            let word = serde_json::to_value(guard.profile).unwrap();
+            let profile = jinyun_access::Profile::from_word(word.as_str().unwrap()).unwrap();
+            let kept = jinyun_access::guardrails().iter().filter(|rail| rail.profile == profile);
+            let mut kept: Vec<&str> = kept.flat_map(|rail| rail.clauses).copied().collect();
+            let mut said = guard.refuses.cites.clone();
+            kept.sort_unstable();
+            kept.dedup();
+            said.sort_unstable();
+            assert_eq!(said, kept, "{word}");
+        }
     }
 
     #[test]

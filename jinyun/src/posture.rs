@@ -6,16 +6,20 @@
 //! of evidence is the administrators'; whoever signed in for an institution sees the institution's own
 //! half, which is its list of duties.
 
+mod html;
+mod now;
 mod one;
 
 use crate::assess::STATES;
-use crate::fail::{Failed, MISSING, REFUSED};
+use crate::fail::{Failed, MISSING, REFUSED, USAGE};
 use crate::session::{Session, Wish, query};
 use crate::show::{self, Output};
 use jinyun_rest::list::quoted;
+use now::{Known, age};
 use one::{Whole, moment, upto};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 const CLAUSES: &str = "/evidence/v1/clauses";
 const FINDINGS: &str = "/evidence/v1/findings";
@@ -26,12 +30,8 @@ const RECORDS: &str = "/governance/v1/records";
 
 /// The standard that is shown if none is named.
 const USUAL: &str = "jrt0167";
-/// The registers give so many rows at a time; evidence gives all at once.
-const PAGE: usize = 500;
 /// So many lines of a long list are shown to people; programs get all.
 const SHOWN: usize = 12;
-/// What the command line ends with when it is wrong.
-const USAGE: u8 = 2;
 /// How the platform writes the tenant's half of a shared clause.
 const TENANT: &str = "/tenant";
 
@@ -42,6 +42,13 @@ pub struct Options {
     command: Option<Command>,
     #[command(flatten)]
     filter: Filter,
+    /// Write it as a page that a browser opens without a network.
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    html: Option<PathBuf>,
+    /// Write the page anew every so many seconds until interrupted; a browser that has it open follows.
+    #[arg(long, value_name = "SECONDS", requires = "html",
+        value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    every: Option<u32>,
 }
 
 /// Which clauses, and when.
@@ -62,6 +69,9 @@ struct Filter {
     /// How they stood at this moment, by the journal: 2026-01-31T08:00:00Z.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// The language of titles and texts, English if not given. What checks found is in English.
+    #[arg(long, global = true, value_parser = ["en", "zh"])]
+    lang: Option<String>,
 }
 
 /// What to do.
@@ -86,6 +96,21 @@ fn states() -> Vec<&'static str> {
 }
 
 impl Filter {
+    fn zh(&self) -> bool {
+        self.lang.as_deref() == Some("zh")
+    }
+
+    /// Where the title stands that is shown.
+    fn title(&self) -> &'static str {
+        if self.zh() { "/title_zh" } else { "/title_en" }
+    }
+
+    /// A state's word, in the language that is shown.
+    fn state_word<'w>(&self, word: &'w str) -> &'w str {
+        let known = STATES.iter().find(|(name, ..)| *name == word).filter(|_| self.zh());
+        known.map_or(word, |&(.., zh)| zh)
+    }
+
     fn given(&self) -> bool {
         [&self.standard, &self.clause, &self.state, &self.tier, &self.at].iter().any(|f| f.is_some())
     }
@@ -153,28 +178,6 @@ fn long(seconds: i64) -> String {
     }
 }
 
-/// The names of all checks that a clause rests on, through other rows too, as the platform counts ages.
-fn rests<'v>(id: &'v str, clauses: &BTreeMap<&'v str, &'v Value>, seen: &mut BTreeSet<&'v str>,
-    names: &mut BTreeSet<&'v str>) {
-    let Some(clause) = clauses.get(id).copied().filter(|_| seen.insert(id)) else { return };
-    names.extend(words(clause, "/answer/checks").chain(words(clause, "/tenant/checks")));
-    for other in words(clause, "/answer/same_as") {
-        rests(other, clauses, seen, names);
-    }
-}
-
-/// The age of a clause's proof in seconds: that of the oldest finding that it rests on. None if no check
-/// answers it, or one of them proves nothing.
-fn age<'v>(id: &'v str, clauses: &BTreeMap<&'v str, &'v Value>, findings: &[Value]) -> Option<i64> {
-    let mut names = BTreeSet::new();
-    rests(id, clauses, &mut BTreeSet::new(), &mut names);
-    let ages: Option<Vec<i64>> = names.into_iter().map(|name| {
-        let found = findings.iter().find(|found| found["check"] == name)?;
-        if found["verdict"] == "error" { None } else { found["age_seconds"].as_i64() }
-    }).collect();
-    ages?.into_iter().max()
-}
-
 fn by_id(clauses: &[Value]) -> BTreeMap<&str, &Value> {
     clauses.iter().map(|clause| (text(clause, "/id"), clause)).collect()
 }
@@ -204,34 +207,6 @@ fn page(head: &[&str], rows: &[Vec<String>], below: &[String]) -> String {
 fn span(one: &Value) -> String {
     let seconds = one["seconds"].as_i64().unwrap_or_default();
     format!("{} to {} ({})", text(one, "/from"), text(one, "/to"), long(seconds))
-}
-
-/// The clauses as they stand now.
-fn now(filter: &Filter, clauses: &[Value], findings: &[Value]) -> (Value, String) {
-    let known = by_id(clauses);
-    let chosen: Vec<&Value> = clauses.iter().filter(|clause| filter.takes(&Row {
-        id: text(clause, "/id"),
-        standard: text(clause, "/standard"),
-        tier: text(clause, "/level"),
-        state: text(clause, "/state"),
-        tenants: text(clause, "/tenant_state"),
-    })).collect();
-    let (mut shown, mut rows) = (Vec::new(), Vec::new());
-    for clause in &chosen {
-        let age = age(text(clause, "/id"), &known, findings);
-        shown.push(json!({
-            "standard": clause["standard"], "clause": clause["id"], "tier": clause["level"],
-            "state": clause["state"], "tenant_state": clause.get("tenant_state"),
-            "proof_age_seconds": age, "title_en": clause["title_en"], "title_zh": clause["title_zh"],
-        }));
-        let mut row: Vec<String> = ["/id", "/standard", "/level", "/state", "/tenant_state"]
-            .map(|at| text(clause, at).to_string()).into();
-        row.extend([age.map_or(String::new(), long), text(clause, "/title_en").into()]);
-        rows.push(row);
-    }
-    let count = counted(chosen.iter().map(|clause| text(clause, "/state")));
-    let head = ["CLAUSE", "STANDARD", "TIER", "STATE", "TENANT'S", "PROOF", "TITLE"];
-    (json!({ "from": "memory", "clauses": shown }), page(&head, &rows, &[count]))
 }
 
 /// The clauses as they stood at a moment. What they are called comes from today's catalogues.
@@ -266,8 +241,9 @@ fn then(filter: &Filter, posture: &Value, clauses: &[Value]) -> (Value, String) 
         }));
         rows.push(vec![
             id.into(), text(clause, "/standard").into(), text(clause, "/level").into(),
-            text(point, "/is").into(), text(tenant, "/is").into(), text(point, "/since").into(),
-            show::cell(&point["entry"]), text(clause, "/title_en").into(),
+            filter.state_word(text(point, "/is")).into(),
+            filter.state_word(text(tenant, "/is")).into(), text(point, "/since").into(),
+            show::cell(&point["entry"]), text(clause, filter.title()).into(),
         ]);
     }
     let count = counted(shown.iter().map(|row| text(row, "/state")));
@@ -297,8 +273,8 @@ fn sealed(posture: &Value) -> Vec<String> {
     lines
 }
 
-fn show_one(session: &Session, output: Output, id: &str, at: Option<String>, since: Option<String>)
-    -> Result<(), Failed> {
+fn show_one(session: &Session, output: Output, id: &str, at: Option<String>, since: Option<String>,
+    zh: bool) -> Result<(), Failed> {
     let clauses = array(session.get("the clauses", CLAUSES)?, "clauses");
     let known = by_id(&clauses);
     let Some(clause) = known.get(id) else {
@@ -325,6 +301,7 @@ fn show_one(session: &Session, output: Output, id: &str, at: Option<String>, sin
         period: (text(&told, "/since"), text(&told, "/until")),
         then: then.as_ref(),
         age: age(id, &known, &findings),
+        zh,
     };
     show::print(output, &whole.value(), || whole.text());
     Ok(())
@@ -338,10 +315,7 @@ fn show_all(session: &Session, output: Output, filter: &Filter) -> Result<(), Fa
             let path = query(POSTURE, &[("at", Some(at.clone()))]);
             then(filter, &session.get("the posture", &path)?["posture"], &clauses)
         }
-        None => {
-            let findings = array(session.get("the findings", FINDINGS)?, "findings");
-            now(filter, &clauses, &findings)
-        }
+        None => Known::read(session, clauses)?.shown(filter),
     };
     if list(&value, "/clauses").is_empty() && filter.clause.is_some() {
         let say = "no clause fits: ids look like 7.2.5-B-a, and `jinyun posture --standard all` lists them";
@@ -349,23 +323,6 @@ fn show_all(session: &Session, output: Output, filter: &Filter) -> Result<(), Fa
     }
     show::print(output, &value, || text);
     Ok(())
-}
-
-/// All rows of a register, page by page.
-fn pages(session: &Session, what: &str, path: &str, name: &str, words: &[(&str, Option<String>)])
-    -> Result<Vec<Value>, Failed> {
-    let mut rows: Vec<Value> = Vec::new();
-    loop {
-        let marker = rows.last().map(|row| text(row, "/id").to_string());
-        let mut asked = words.to_vec();
-        asked.extend([("limit", Some(PAGE.to_string())), ("marker", marker)]);
-        let some = array(session.get(what, &query(path, &asked))?, name);
-        let full = some.len() == PAGE;
-        rows.extend(some);
-        if !full {
-            return Ok(rows);
-        }
-    }
 }
 
 /// An institution's own half: what it has to do itself, with how that stands.
@@ -379,9 +336,10 @@ fn own_half(session: &Session, output: Output, filter: &Filter) -> Result<(), Fa
         standard: filter.standard.clone().or(Some("all".into())),
         clause: filter.clause.clone(),
         state: filter.state.clone(),
+        lang: filter.lang.clone(),
         ..Filter::default()
     };
-    let duties = pages(session, "the institution's duties", DUTIES, "duties", &[])?;
+    let duties = array(session.all("the institution's duties", DUTIES, "duties", &[])?, "duties");
     filter.check(&duties)?;
     let takes = |duty: &&Value| filter.takes(&Row {
         id: text(duty, "/clause"),
@@ -392,8 +350,11 @@ fn own_half(session: &Session, output: Output, filter: &Filter) -> Result<(), Fa
     });
     let chosen: Vec<&Value> = duties.iter().filter(takes).collect();
     let rows: Vec<Vec<String>> = chosen.iter().map(|duty| {
-        ["/clause", "/standard", "/state", "/due", "/last", "/shows_en"]
-            .map(|at| text(duty, at).to_string()).into()
+        let shows = if filter.zh() { "/shows_zh" } else { "/shows_en" };
+        let mut row: Vec<String> = ["/clause", "/standard", "/state", "/due", "/last", shows]
+            .map(|at| text(duty, at).to_string()).into();
+        row[2] = filter.state_word(text(duty, "/state")).into();
+        row
     }).collect();
     let below = [counted(chosen.iter().map(|duty| text(duty, "/state"))),
         "The institution's own half: what it has to do itself (`jinyun duty`)".into()];
@@ -407,8 +368,8 @@ fn own_one(session: &Session, output: Output, domain: &str, clause: &str) -> Res
     let id = format!("{clause}@{domain}");
     let path = format!("{DUTIES}/{}", quoted(&id));
     let mut duty = session.get("the institution's duty", &path)?["duty"].take();
-    let records = pages(session, "its records", RECORDS, "records", &[("duty", Some(id))])?;
-    duty["records"] = records.into();
+    let mut records = session.all("its records", RECORDS, "records", &[("duty", Some(id))])?;
+    duty["records"] = records["records"].take();
     show::print(output, &duty, || show::yaml(&duty));
     Ok(())
 }
@@ -422,18 +383,27 @@ fn institution(session: &Session) -> Result<Option<String>, Failed> {
 
 /// Runs it.
 pub fn run(wish: &Wish, options: Options) -> Result<(), Failed> {
-    let Options { command, filter } = options;
-    if command.is_some() && filter.given() {
-        let say = "--standard, --clause, --state and --tier choose from the list, and --at stands behind \
-                   `show CLAUSE`: see `jinyun posture show --help`";
+    let Options { command, filter, html, every } = options;
+    if command.is_some() && (filter.given() || html.is_some()) {
+        let say = "--standard, --clause, --state and --tier choose from the list, --html is of the list, \
+                   and --at stands behind `show CLAUSE`: see `jinyun posture show --help`";
         return Err(Failed::new(USAGE, say));
+    }
+    if let Some(file) = html {
+        if filter.lang.is_some() {
+            return Err(Failed::new(USAGE, "--html has both languages: leave --lang out"));
+        }
+        if wish.output != Output::Table {
+            return Err(Failed::new(USAGE, "--html is a page already: leave --output out"));
+        }
+        return html::run(wish, &filter, &file, every);
     }
     let session = Session::open(wish)?;
     match (command, institution(&session)?) {
         (None, None) => show_all(&session, wish.output, &filter),
         (None, Some(_)) => own_half(&session, wish.output, &filter),
         (Some(Command::Show { clause, at, since }), None) => {
-            show_one(&session, wish.output, &clause, at, since)
+            show_one(&session, wish.output, &clause, at, since, filter.zh())
         }
         (Some(Command::Show { at: None, since: None, clause }), Some(domain)) => {
             own_one(&session, wish.output, &domain, &clause)

@@ -5,7 +5,7 @@
 //! others can read is not used: whoever could read it could have taken the token.
 
 use crate::control;
-use crate::fail::{Failed, MISSING, SIGN_IN};
+use crate::fail::{Failed, MISSING, SIGN_IN, USAGE};
 use crate::say;
 use crate::session::Wish;
 use crate::show;
@@ -89,6 +89,15 @@ fn good(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
+/// What a name is to be like.
+const NAMES: &str = "is no name for a profile: use 1 to 64 letters, digits, '.', '-' and '_', and no '.' \
+                     in front";
+
+/// Reads a profile's name.
+pub fn read_name(text: &str) -> Result<String, String> {
+    if good(text) { Ok(text.into()) } else { Err(NAMES.into()) }
+}
+
 /// The directory that a variable names, if it names one from the root.
 fn named(variable: &str) -> Option<PathBuf> {
     let dir = PathBuf::from(std::env::var_os(variable)?);
@@ -128,10 +137,7 @@ impl Profiles {
 
     fn path(&self, name: &str) -> Result<PathBuf, Failed> {
         if !good(name) {
-            return Err(Fault::new(format!(
-                "`{}` is no name for a profile: use letters, digits, '.', '-' and '_'",
-                show::plain(name)
-            )).into());
+            return Err(Failed::new(USAGE, format!("`{}` {NAMES}", show::plain(name))));
         }
         Ok(self.dir.join("profiles").join(format!("{name}.json")))
     }
@@ -171,6 +177,15 @@ impl Profiles {
         value.as_ref().and_then(Profile::read).ok_or_else(|| Failed::new(SIGN_IN, format!(
             "{} is damaged: delete the profile and sign in again", path.display()
         )))
+    }
+
+    /// One profile, for whoever asks about it and not by it: one that is not there is missing.
+    fn find(&self, name: &str) -> Result<Profile, Failed> {
+        if !self.path(name)?.exists() {
+            let say = format!("there is no profile `{name}`: `jinyun profile list` has them all");
+            return Err(Failed::new(MISSING, say));
+        }
+        self.load(name)
     }
 
     /// Keeps a profile. The first one is the current one.
@@ -224,16 +239,19 @@ pub enum Command {
     /// Use a profile where none is named.
     Use {
         /// Its name.
+        #[arg(value_parser = read_name)]
         name: String,
     },
     /// Show a profile, without its token.
     Show {
         /// Its name; the one in use if not given.
+        #[arg(value_parser = read_name)]
         name: Option<String>,
     },
     /// Delete a profile. The token stays good until it expires: `jinyun logout` first.
     Delete {
         /// Its name.
+        #[arg(value_parser = read_name)]
         name: String,
     },
 }
@@ -262,13 +280,13 @@ pub fn run(command: Command, wish: &Wish) -> Result<(), Failed> {
             show::print(output, &Value::from(all), || show::table(&head, &rows));
         }
         Command::Use { name } => {
-            profiles.load(&name)?;
+            profiles.find(&name)?;
             profiles.choose(&name)?;
             say::out(&format!("Profile `{name}` is in use."));
         }
         Command::Show { name } => {
             let name = profiles.name(name.as_deref().or(wish.profile.as_deref()));
-            let shown = profiles.load(&name)?.shown(&name, name == profiles.current(), now);
+            let shown = profiles.find(&name)?.shown(&name, name == profiles.current(), now);
             let words = ["name", "current", "signed_in", "user", "domain", "scope", "expires", "url",
                 "ca"];
             let rows = words.map(|word| (word, show::cell(&shown[word])));
@@ -332,10 +350,15 @@ mod tests {
     fn names_stay_in_their_directory() {
         let home = home("names");
         for bad in ["", "../x", "a/b", ".hidden", "a b", &"x".repeat(65)] {
-            assert!(home.0.path(bad).is_err(), "{bad}");
+            assert_eq!(home.0.path(bad).unwrap_err().code, USAGE, "{bad}");
+            assert!(read_name(bad).is_err(), "{bad}");
+            assert_eq!(home.0.find(bad).unwrap_err().code, USAGE, "{bad}");
         }
+        assert_eq!(read_name("a.b-c_1").as_deref(), Ok("a.b-c_1"));
         assert_eq!(home.0.current(), "default");
+        // Whoever would ask by it has to sign in; whoever asks about it hears that it is not there.
         assert_eq!(home.0.load("default").unwrap_err().code, SIGN_IN);
+        assert_eq!(home.0.find("default").unwrap_err().code, MISSING);
         assert_eq!(home.0.delete("default").unwrap_err().code, MISSING);
         home.0.keep("a", &profile()).unwrap();
         home.0.keep("b", &profile()).unwrap();

@@ -9,7 +9,7 @@ use jinyun_base::{Fault, Id};
 use jinyun_compute::Hosts;
 use jinyun_edge::Edge;
 use jinyun_engine::Seen;
-use jinyun_evidence::{Catalogue, Evidence, RouteFact, Setup, SiteSetup};
+use jinyun_evidence::{Evidence, RouteFact, Setup, SiteSetup};
 use jinyun_identity::Identity;
 use jinyun_kms::Kms;
 use jinyun_rest::Cloud;
@@ -67,8 +67,6 @@ pub fn open(instance: &Instance, settings: &Settings, cloud: Arc<Cloud>, links: 
     for (key, why) in evidence.refused() {
         say::err(&format!("jinyun: the catalogue {key} is not loaded: {why}"));
     }
-    // The registers of duties, which are opened after this, read the same rows.
-    Catalogue::extend(evidence.catalogues())?;
     Ok(Arc::new(evidence))
 }
 

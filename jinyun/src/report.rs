@@ -7,6 +7,7 @@
 
 use crate::assess;
 use crate::control;
+use crate::fail::{Failed, USAGE};
 use crate::instance::Instance;
 use crate::session::Wish;
 use crate::say;
@@ -90,8 +91,23 @@ fn understood(value: &Value, whose: &str) -> Result<Assessment, Fault> {
     Assessment::read(value).map_err(|e| Fault::new(format!("{whose} cannot be read: {e}")))
 }
 
+/// So many clauses without a known state are named.
+const NAMED: usize = 5;
+
+/// What is to be said of clauses that came without a state, or with one that is not known.
+fn doubt(of: &Assessment) -> Option<String> {
+    let ids: Vec<String> = of.unknown().map(|c| c.id.escape_debug().to_string()).collect();
+    let (named, all) = (ids.get(..NAMED).unwrap_or(&ids).join(", "), of.clauses().count());
+    let more = if ids.len() > NAMED { ", ..." } else { "" };
+    (!ids.is_empty()).then(|| format!(
+        "warning: {} of {all} clauses have no state, or one that is not known ({named}{more}): they are \
+         shown as unknown and count as nothing good", ids.len()
+    ))
+}
+
 /// Under another name first.
-fn keep(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Fault>) -> Result<(), Fault> {
+pub(crate) fn keep(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Fault>)
+    -> Result<(), Fault> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -120,7 +136,10 @@ fn spread(items: Vec<Item>, dir: &Path) -> Result<(), Fault> {
 }
 
 /// Runs it.
-pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fault> {
+pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Failed> {
+    if options.format != "pack" && (options.from != 0 || options.records.is_some()) {
+        return Err(Failed::new(USAGE, "--from and --records are for --format pack: leave them out"));
+    }
     let earlier = match &options.since {
         Some(path) => Some(understood(&read(path)?, "the earlier assessment")?),
         None => None,
@@ -130,6 +149,9 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
         None => assess::newest(instance, wish, earlier.as_ref().map(|before| before.period.to))?,
     };
     let mut of = understood(&value, "the assessment")?;
+    if let Some(doubt) = doubt(&of) {
+        say::err(&doubt);
+    }
     if of.instance.is_empty() {
         of.instance.clone_from(&instance.name);
     }
@@ -225,6 +247,22 @@ fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clauses_without_a_known_state_are_warned_of() {
+        let said = |clauses: Value| {
+            let whole = serde_json::json!({ "standards": [{ "id": "s", "clauses": clauses }] });
+            doubt(&understood(&whole, "it").unwrap())
+        };
+        assert_eq!(said(serde_json::json!([{ "id": "a", "state": "met" }])), None);
+        let some = said(serde_json::json!([{ "id": "a", "state": "met" }, { "id": "b\u{1b}" },
+            { "id": "c", "state": "wonderful" }])).unwrap();
+        assert!(some.starts_with("warning: 2 of 3 clauses have no state"), "{some}");
+        assert!(some.contains("(b\\u{1b}, c)") && !some.contains('\n'), "{some}");
+        let many: Vec<Value> = (0..7).map(|n| serde_json::json!({ "id": n.to_string() })).collect();
+        let many = said(many.into()).unwrap();
+        assert!(many.contains("7 of 7") && many.contains("(0, 1, 2, 3, 4, ...)"), "{many}");
+    }
 
     #[test]
     fn what_fails_leaves_nothing() {

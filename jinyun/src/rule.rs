@@ -44,7 +44,8 @@ pub struct New {
     #[arg(long, required = true, value_parser = stage)]
     stage: Vec<Value>,
     /// Seconds for voting, from a minute to 30 days.
-    #[arg(long, default_value_t = 86_400)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 86_400,
+        value_parser = clap::value_parser!(u32).range(60..=2_592_000))]
     deadline: u32,
     /// In this project alone, by id.
     #[arg(long)]
@@ -58,7 +59,7 @@ pub struct New {
     /// For people.
     #[arg(long)]
     description: Option<String>,
-    /// Days on which an approved command may run: sat,sun.
+    /// Days on which an approved command may run, of mon, tue, wed, thu, fri, sat, sun: sat,sun.
     #[arg(long, value_delimiter = ',', requires_all = ["from", "to"])]
     days: Vec<String>,
     /// From when on those days, in UTC+8: 22:00.
@@ -128,7 +129,7 @@ impl New {
 pub fn run(session: &Session, wish: &Wish, command: Rule) -> Result<(), Failed> {
     let answer = match command {
         Rule::List => {
-            let answer = session.get("the rules", RULES)?;
+            let answer = session.all("the rules", RULES, "rules", &[])?;
             let head = ["ID", "NAME", "ACTION", "PROJECT", "DEADLINE", "GUARDED", "STAGES"];
             let columns = ["/id", "/name", "/action", "/project_id", "/deadline", "/guarded", "/stages"];
             print_all(wish, &answer, "rules", &head, &columns);
@@ -187,6 +188,8 @@ mod tests {
             ("--stage reader:domain", None),
             ("--stage manager:domain:many", None),
             ("--stage manager:domain --days sat", None),
+            ("--stage manager:domain --deadline 59", None),
+            ("--stage manager:domain --deadline 2592001", None),
         ];
         for (line, want) in cases {
             assert_eq!(add(line), want, "{line}");

@@ -50,19 +50,13 @@ fn supervisor(instance: &Instance) -> Option<Pid> {
 }
 
 /// `jinyun up`.
-pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
+pub fn up(instance: &Instance, options: Options, output: Output) -> Result<(), Fault> {
     if !geteuid().is_root() {
         return Err(Fault::new(
             "this needs root: the agent makes network namespaces and starts guests (try `sudo`)",
         ));
     }
-    let simulated = match options.hosts.as_str() {
-        "real" => false,
-        "simulated" => true,
-        other => {
-            return Err(Fault::new(format!("--hosts is `real` or `simulated`, not `{other}`")));
-        }
-    };
+    let simulated = options.hosts == "simulated";
     if !simulated {
         let missing = jinyun_agent::missing();
         if !missing.is_empty() {
@@ -72,7 +66,7 @@ pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
             )));
         }
     }
-    if supervisor(&instance).is_some() {
+    if supervisor(instance).is_some() {
         return Err(Fault::new(format!(
             "instance `{0}` is running already: see `jinyun status --instance {0}`, or take it \
              down first with `jinyun down --instance {0}`", instance.name
@@ -87,14 +81,15 @@ pub fn up(instance: Instance, options: Options) -> Result<(), Fault> {
         public_name: instance.public_name(options.public_name),
     };
     let fresh = !instance.state.exists();
-    let done = bring_up(&instance, &settings);
+    let done = bring_up(instance, &settings);
     if done.is_err() && fresh {
         // A first start that failed leaves nothing half-made.
-        let _ = stop(&instance);
+        let _ = stop(instance);
         let _ = fs::remove_dir_all(&instance.state);
         let _ = fs::remove_dir_all(&instance.run);
     }
-    done
+    // Where it answers, as it was asked for.
+    done.and_then(|()| status(instance, output))
 }
 
 fn bring_up(instance: &Instance, settings: &Settings) -> Result<(), Fault> {
@@ -110,8 +105,7 @@ fn bring_up(instance: &Instance, settings: &Settings) -> Result<(), Fault> {
     let started = Instant::now();
     loop {
         if instance.ready_file().exists() {
-            hand_over(instance)?;
-            return status(instance, Output::Table);
+            return hand_over(instance);
         }
         if let Ok(Some(_)) = child.try_wait() {
             let why = fs::read_to_string(instance.failure_file()).unwrap_or_default();

@@ -5,7 +5,7 @@
 //!                    │
 //!                    v
 //!             net.converge ──> guests.pass ──> Seen ──> link      questions: on
-//!                    ^               │                            their own thread
+//!                    ^               │                            their own threads
 //!                    └── timer, nudge┘
 //! ```
 //! The accepted document is kept on disk, so that a host whose agent restarts while the control
@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_secs(1);
 const THOROUGH: Duration = Duration::from_secs(30);
 /// A report at least this often: its absence is how the control plane knows of a dead host.
 const REPORT: Duration = Duration::from_secs(5);
+/// How many questions about probes are answered at once; each tries up to sixteen things at once.
+const PROBERS: usize = 2;
 
 /// Runs until `stop`. Guests and networks stay as they are.
 pub fn run(config: &Config, stop: Arc<AtomicBool>) -> Result<(), AgentError> {
@@ -234,12 +236,9 @@ impl Agent {
         }
         if now >= self.network_due {
             self.network = locked(&self.net).converge(want);
-            self.network_wait = if self.network.converged {
-                THOROUGH
-            } else {
-                (self.network_wait * 2).min(THOROUGH)
-            };
-            self.network_due = now + self.network_wait;
+            let (pause, wait) = next_look(self.network.converged, self.network_wait);
+            self.network_wait = wait;
+            self.network_due = now + pause;
         }
         let ports = &self.network.ports;
         let ready: BTreeSet<String> = ports
@@ -264,6 +263,17 @@ impl Agent {
     }
 }
 
+/// How long after a pass networks are looked at again, and from where the next failure's wait goes on.
+/// What was mended in a pass is told by it as what went wrong: only the next one finds all as it should
+/// be, and evidence waits for that, so the first wait after a while of peace is a short one.
+fn next_look(converged: bool, wait: Duration) -> (Duration, Duration) {
+    if converged {
+        return (THOROUGH, TICK);
+    }
+    let longer = (wait * 2).min(THOROUGH);
+    (longer, longer)
+}
+
 /// The document that an earlier agent accepted.
 fn load(path: &Path) -> Option<HostWant> {
     let read = std::fs::read(path).and_then(|text| Ok(serde_json::from_slice(&text)?));
@@ -282,17 +292,53 @@ fn save(path: &Path, want: &HostWant) -> io::Result<()> {
     files::replace(path, &serde_json::to_vec(want)?)
 }
 
-/// Questions have a thread of their own: a probe takes seconds, and a pass must not wait for one.
+/// Questions have threads of their own: a probe takes seconds, and a pass must not wait for one.
 fn answer_questions(
-    asks: Receiver<(u64, Ask)>,
+    asks: Receiver<Question>,
     desk: Desk,
     net: Arc<Mutex<Net>>,
     link: Link,
 ) -> io::Result<()> {
+    let find = move |ask| answer(ask, &desk, &net);
+    let tell = move |n, answer| {
+        link.send(&FromHost::Answer { n, answer });
+    };
+    share(asks, find, tell)
+}
+
+/// A question with its number.
+type Question = (u64, Ask);
+
+/// Answers questions: those about probes on threads of their own, [`PROBERS`] of them at once, all
+/// others one after the other, so that a console waits for no probe.
+fn share(
+    asks: Receiver<Question>,
+    find: impl Fn(Ask) -> Answer + Send + Sync + 'static,
+    tell: impl Fn(u64, Answer) + Send + Sync + 'static,
+) -> io::Result<()> {
+    let reply = Arc::new(move |(n, ask): Question| tell(n, find(ask)));
+    let (to_probers, probes) = channel::<Question>();
+    let probes = Arc::new(Mutex::new(probes));
+    for _ in 0..PROBERS {
+        let (probes, reply) = (Arc::clone(&probes), Arc::clone(&reply));
+        let work = move || loop {
+            // Let go of before it is answered: the next one takes the next question.
+            let next = locked(&probes).recv();
+            let Ok(question) = next else { return };
+            reply(question);
+        };
+        std::thread::Builder::new()
+            .name("probes".into())
+            .spawn(work)?;
+    }
     let work = move || {
-        while let Ok((n, ask)) = asks.recv() {
-            let answer = answer(ask, &desk, &net);
-            link.send(&FromHost::Answer { n, answer });
+        while let Ok(question) = asks.recv() {
+            if matches!(question.1, Ask::Probe(_) | Ask::Probes { .. }) {
+                // Whoever takes them lives as long as this.
+                let _ = to_probers.send(question);
+            } else {
+                reply(question);
+            }
         }
     };
     std::thread::Builder::new()
@@ -349,6 +395,59 @@ mod tests {
         assert_eq!(load(&path), Some(want));
         std::fs::write(&path, b"{\"generation\": 5").unwrap();
         assert_eq!(load(&path), None);
+    }
+
+    /// Probes wait for what does not come: a survey is answered meanwhile, and no more probes are begun
+    /// than there are threads for them.
+    #[test]
+    fn a_probe_that_waits_keeps_nobody_else_waiting() {
+        const LIMIT: Duration = Duration::from_secs(20);
+        let (asks_in, asks) = channel();
+        let (begins, begun) = channel();
+        let (go, gate) = channel::<()>();
+        let (tells, told) = channel();
+        let gate = Mutex::new(gate);
+        let find = move |ask: Ask| {
+            if let Ask::Probes { .. } = ask {
+                begins.send(()).unwrap();
+                locked(&gate).recv().unwrap();
+            }
+            Answer::Failed { why: String::new() }
+        };
+        share(asks, find, move |n, _| tells.send(n).unwrap()).unwrap();
+        let all = PROBERS as u64 + 1;
+        for n in 0..all {
+            let probes = Vec::new();
+            asks_in.send((n, Ask::Probes { probes })).unwrap();
+        }
+        asks_in.send((all, Ask::Survey)).unwrap();
+        for _ in 0..PROBERS {
+            begun.recv_timeout(LIMIT).unwrap();
+        }
+        assert_eq!(told.recv_timeout(LIMIT), Ok(all));
+        assert!(begun.try_recv().is_err(), "one more than there are threads");
+        for _ in 0..all {
+            go.send(()).unwrap();
+        }
+        let mut probed: Vec<u64> = (0..all)
+            .map(|_| told.recv_timeout(LIMIT).unwrap())
+            .collect();
+        probed.sort_unstable();
+        assert!(probed.into_iter().eq(0..all));
+    }
+
+    #[test]
+    fn networks_are_looked_at_soon_after_something_went_wrong_and_then_ever_later() {
+        let mut wait = TICK;
+        let mut look = |converged| {
+            let (pause, next) = next_look(converged, wait);
+            wait = next;
+            pause.as_secs()
+        };
+        let failed: Vec<u64> = (0..6).map(|_| look(false)).collect();
+        assert_eq!(failed, [2, 4, 8, 16, 30, 30]);
+        assert_eq!(look(true), 30);
+        assert_eq!([look(false), look(true), look(false)], [2, 30, 2]);
     }
 
     #[test]

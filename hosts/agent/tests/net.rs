@@ -22,7 +22,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An instance that goes away with the test.
 struct Bench {
@@ -463,38 +463,141 @@ fn a_guest_reaches_the_metadata_service_and_nothing_else_of_the_host() {
     nft(&door);
     assert!(bench.reach(A1, [10, 0, 0, 1], 22));
     nft(&["add", "table", "netdev", "h"]);
-    nft(&[
-        "add",
-        "chain",
-        "netdev",
-        "h",
-        "i",
-        "{",
-        "type",
-        "filter",
-        "hook",
-        "ingress",
-        "device",
-        "ta1a1a1a1000",
-        "priority",
-        "0",
-        ";",
-        "policy",
-        "accept",
-        ";",
-        "}",
-    ]);
-    nft(&[
-        "add",
-        "rule",
-        "netdev",
-        "h",
-        "i",
-        "fwd",
-        "to",
-        "ta2a2a2a2000",
-    ]);
+    let chain = "add chain netdev h i { type filter hook ingress device ta1a1a1a1000 \
+                 priority 0 ; policy accept ; }";
+    nft(&chain.split(' ').collect::<Vec<&str>>());
+    let bridge = "add rule netdev h i fwd to ta2a2a2a2000";
+    nft(&bridge.split(' ').collect::<Vec<&str>>());
     assert!(bench.shout(A1, A2));
+}
+
+fn datagram(from: &str, to: &str, mac: Option<&str>, nonce: &str) -> Probe {
+    Probe::Frame {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        mac: mac.map(str::to_owned),
+        ip: None,
+        udp: 5000,
+        nonce: nonce.to_owned(),
+    }
+}
+
+fn connection(from: &str, to: &str, tcp: u16) -> Probe {
+    Probe::Connect {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        ip: None,
+        tcp,
+        nonce: format!("{from} to {tcp}"),
+    }
+}
+
+/// All sorts of attempts, several of them at the same receiver, and whether each gets through.
+fn mixed() -> Vec<(Probe, bool)> {
+    let arp = |ip: Option<[u8; 4]>| Probe::Arp {
+        from: A1.to_owned(),
+        ip: ip.map(Ipv4Addr::from),
+    };
+    let gateway = Probe::Reach {
+        from: A1.to_owned(),
+        ip: Ipv4Addr::new(10, 0, 1, 1),
+        tcp: 80,
+    };
+    let shout = Probe::Shout {
+        from: A1.to_owned(),
+        to: A2.to_owned(),
+        udp: 68,
+        nonce: "to all".to_owned(),
+    };
+    vec![
+        (datagram(A1, A2, Some(MAC_3), "a neighbour's MAC"), false),
+        (datagram(A1, A2, None, "its own"), true),
+        (datagram(A3, A2, None, "of another"), true),
+        (datagram(A2, A3, Some(MAC_1), "the other way"), false),
+        (datagram(A2, A1, None, "back"), true),
+        (datagram(A1, B1, None, "to another network"), false),
+        // To A2's address, which C2 has in this network and hears at the same time.
+        (datagram(C1, A2, None, "to a namesake"), false),
+        (datagram(C1, C2, None, "to the neighbour"), true),
+        (connection(A1, A2, 80), true),
+        (connection(A3, A2, 80), true),
+        (connection(A1, A2, 81), false),
+        (arp(None), true),
+        (arp(Some([10, 0, 0, 13])), false),
+        (gateway, false),
+        (shout, false),
+    ]
+}
+
+/// Whatever waits for silence waits at the same time, and comes out as it does alone: all closed, with
+/// one hole, and with a receiver that somebody else has.
+#[test]
+fn attempts_at_once_come_out_as_they_do_alone() {
+    let Some(mut bench) = Bench::new('m') else {
+        return;
+    };
+    let mut want = document();
+    bench.converge(&want);
+    let (probes, through): (Vec<Probe>, Vec<bool>) = mixed().into_iter().unzip();
+    let at_once = |bench: &Bench| bench.net.prober().probes(&probes);
+    let all = |answers: &[Answer]| answers.iter().map(arrived).collect::<Vec<bool>>();
+    let begin = Instant::now();
+    let alone: Vec<Answer> = probes.iter().map(|probe| bench.net.probe(probe)).collect();
+    let one_by_one = begin.elapsed();
+    assert_eq!(all(&alone), through);
+    let begin = Instant::now();
+    let together = at_once(&bench);
+    let took = begin.elapsed();
+    assert_eq!(all(&together), through, "{together:#?}");
+    assert!(took * 2 < one_by_one, "{took:?} of {one_by_one:?}");
+    // A hole for port 81, and none for anything else.
+    let hole = probes.iter().position(|p| matches!(p, Probe::Connect { tcp: 81, .. }));
+    let hole = hole.unwrap();
+    want.groups[0]
+        .rules
+        .push(rule(true, Some(6), Some((81, 81))));
+    bench.converge(&want);
+    let answers = at_once(&bench);
+    for (n, answer) in answers.iter().enumerate() {
+        assert_eq!(arrived(answer), through[n] || n == hole, "{answer:?} of {n}");
+    }
+    // One receiver is taken: what needs it proves nothing, all else stands as it did.
+    let squatter = inside(&bench.space('p', A3), || UdpSocket::bind("0.0.0.0:5000")).unwrap();
+    let answers = at_once(&bench);
+    for (n, answer) in answers.iter().enumerate() {
+        if matches!(&probes[n], Probe::Frame { to, .. } if to == A3) {
+            assert!(matches!(answer, Answer::Failed { .. }), "{answer:?}");
+        } else {
+            assert_eq!(arrived(answer), through[n] || n == hole, "{answer:?} of {n}");
+        }
+    }
+    drop(squatter);
+}
+
+/// A datagram for C2's address that is sent in network A comes to A2, who has it there. When another
+/// attempt listens at A2 just then, it is neither that one's nor its own.
+#[test]
+fn what_another_attempt_sent_is_taken_by_none() {
+    let Some(mut bench) = Bench::new('n') else {
+        return;
+    };
+    bench.converge(&document());
+    let crossed = |nonces: [&str; 2]| {
+        let [own, other] = nonces;
+        let probes = [
+            datagram(A3, A2, Some(MAC_1), own),
+            datagram(A1, C2, None, other),
+        ];
+        let answers = bench.net.prober().probes(&probes);
+        (arrived(&answers[0]), arrived(&answers[1]))
+    };
+    for _ in 0..3 {
+        assert_eq!(crossed(["one", "two"]), (false, false));
+    }
+    // The control: it does come to where the other listens, and only the nonce tells. Which of the two is
+    // sooner is chance.
+    let mut all = (0..20).map(|_| crossed(["same", "same"]));
+    assert!(all.any(|came| came == (true, false)));
 }
 
 #[test]
@@ -644,7 +747,8 @@ fn damage_is_mended() {
     assert!(!bench.connect(A1, A2, 81));
     assert!(bench.frame(C2, C1, None, None));
     let installed = bench.net.installed();
-    assert_eq!(installed.len(), 3);
+    // Three networks, six probe ports.
+    assert_eq!(installed.len(), 9);
     assert!(installed[0].1.to_string().contains("in_ta1a1a1a1000"));
 }
 

@@ -139,8 +139,9 @@ pub enum Ask {
     },
     /// Try something through real ports of probe type and say what happened.
     Probe(Probe),
-    /// Several, at the same time: most of a probe's time is waiting for what does not come. Only those
-    /// that do not disturb each other; [`Probe::Reach`] needs nothing that another one has.
+    /// Several, at the same time: most of a probe's time is waiting for what does not come. Those that
+    /// need the same receiver take turns there, the others go together, sixteen at most. They must not
+    /// rest on each other: in which order they are tried is not said.
     Probes {
         /// What is tried.
         probes: Vec<Probe>,
@@ -274,7 +275,8 @@ pub enum Answer {
 /// What is installed on the host, read back from the kernel and the disks, not from memory.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Installed {
-    /// For each network's namespace: the ruleset as `nft -j list ruleset` prints it.
+    /// For the namespace of each network, router and probe port, by its id: the ruleset as
+    /// `nft -j list ruleset` prints it.
     pub filters: Vec<(String, serde_json::Value)>,
     /// For each disk file present: what its header says.
     pub disks: Vec<DiskHeader>,

@@ -6,7 +6,7 @@
 //! the answer would be of use to nobody. The answer is judged here, with the nonce, and again by the
 //! platform, which knows no nonce.
 
-use super::{checkpoint, name_is_good, read};
+use super::{checkpoint, read};
 use crate::fail::Failed;
 use crate::say;
 use crate::session::{Session, Wish};
@@ -119,7 +119,8 @@ fn file(wish: &Wish, options: &Options, response: &Path) -> Result<(), Failed> {
     let token = granted(&answer).map_err(bad)?;
     request.answered(token).map_err(bad)?;
     let session = Session::open(wish)?;
-    let found = session.get("the witnesses", "/governance/v1/witnesses?role=timestamp")?;
+    let role = [("role", Some("timestamp".to_string()))];
+    let found = session.all("the witnesses", "/governance/v1/witnesses", "witnesses", &role)?;
     let (line, stamp) = choose(&found["witnesses"], options.witness.as_deref(), &note, token)?;
     let mut sent = note;
     sent.signatures.push(line);
@@ -141,18 +142,16 @@ pub fn run(wish: &Wish, options: &Options) -> Result<(), Failed> {
     };
     let path = &options.request;
     ask(&text, path, &mut OsEntropy::default())?;
-    say::out(&format!("{}: bring it to the authority, and what it answers back to --response",
-        path.display()));
+    let name = |path: &Path| path.display().to_string();
+    let written = json!({ "request": name(path), "checkpoint": name(&beside(path)) });
+    show::print(wish.output, &written, || format!(
+        "{}: bring it to the authority, and what it answers back to --response", name(path)
+    ));
     Ok(())
 }
 
 /// Registers an authority.
 pub fn register(wish: &Wish, name: &str, who: &str, file: &Path) -> Result<(), Failed> {
-    if !name_is_good(name) {
-        let say = "a witness's name is 3 to 64 of a-z, 0-9, dot, slash and dash, with one of the last \
-                   three: bank.example/clock";
-        return Err(Fault::new(say).into());
-    }
     let bad = |why: String| Fault::new(format!("{}: {why}", file.display()));
     let authority = Authority::of_pem(name, &read(file)?).map_err(bad)?;
     let body = json!({ "witness": { "key": authority.line(), "who": who, "role": "timestamp" } });

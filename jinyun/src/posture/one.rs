@@ -25,6 +25,34 @@ pub(super) struct Whole<'a> {
     pub then: Option<&'a Value>,
     /// The age of its proof in seconds.
     pub age: Option<i64>,
+    /// Titles and texts are shown in Chinese, and what stands before them.
+    pub zh: bool,
+}
+
+/// What stands before a line, in Chinese.
+const LABELS: [(&str, &str); 28] = [
+    ("clause", "条款"), ("title", "标题"), ("as of", "时点"), ("provider", "服务商"), ("tenant", "租户"),
+    ("proof", "证据"), ("does not apply", "不适用"), ("from", "期间"), ("in violation", "不合规"),
+    ("nobody looked", "无人查看"), ("checks", "检查"), ("as the rows", "同"), ("not answered", "未回答"),
+    ("not built", "未建成"), ("tenant does", "租户须"), ("fact", "说明"),
+    ("duty of", "职责"), ("record shows", "记录须表明"), ("note", "备注"), ("finding", "检查结果"),
+    ("verdict", "结论"), ("half", "哪一方"), ("method", "方法"), ("looked at", "已查看"),
+    ("facts of", "事实时间"), ("says", "结论语句"), ("silent about", "不涉及"), ("journal", "日志条目"),
+];
+
+/// Members with what stands before them in the language that is shown.
+fn members(zh: bool, rows: &[(&'static str, String)]) -> String {
+    let rows: Vec<(&str, String)> = rows.iter().map(|(name, value)| {
+        let known = LABELS.iter().find(|(en, _)| en == name).filter(|_| zh);
+        (known.map_or(*name, |&(_, word)| word), value.clone())
+    }).collect();
+    show::members(&rows)
+}
+
+/// A text in the language that is shown; in English where its Chinese was not told.
+fn told<'v>(value: &'v Value, at: &str, zh: bool) -> &'v str {
+    let chinese = if zh { text(value, &format!("{at}_zh")) } else { "" };
+    if chinese.is_empty() { text(value, at) } else { chinese }
 }
 
 impl Whole<'_> {
@@ -76,8 +104,8 @@ impl Whole<'_> {
         let mut rows = vec![
             ("clause", format!("{} of {}, {}", text(clause, "/id"), text(clause, "/standard"),
                 text(clause, "/level"))),
-            ("title", text(clause, "/title_en").to_string()),
-            ("", text(clause, "/title_zh").to_string()),
+            ("title", text(clause, if self.zh { "/title_zh" } else { "/title_en" }).to_string()),
+            ("", text(clause, if self.zh { "/title_en" } else { "/title_zh" }).to_string()),
         ];
         if let Some(then) = self.then {
             rows.push(("as of", format!("{}, by the journal", text(then, "/at"))));
@@ -87,13 +115,13 @@ impl Whole<'_> {
         if let (None, Some(age)) = (self.then, self.age) {
             rows.push(("proof", format!("{} old", long(age))));
         }
-        rows.extend(answer(clause));
+        rows.extend(answer(clause, self.zh));
         if self.then.is_none() {
-            rows.extend(said("does not apply", clause, "/exception/reason"));
+            rows.extend(said("does not apply", clause, "/exception/reason", false));
         }
-        let mut parts = vec![show::members(&rows)];
+        let mut parts = vec![members(self.zh, &rows)];
         match self.then {
-            None => parts.extend(self.findings.iter().map(finding)),
+            None => parts.extend(self.findings.iter().map(|found| finding(found, self.zh))),
             Some(then) => {
                 let checks = then["checks"].as_object().into_iter().flatten();
                 let rows: Vec<Vec<String>> = checks.map(|(name, point)| vec![
@@ -112,7 +140,7 @@ impl Whole<'_> {
         if !rows.is_empty() {
             parts.push(show::table(&["CHANGED AT", "ENTRY", "HALF", "FROM", "TO"], &rows));
         }
-        parts.push(show::members(&self.violated()));
+        parts.push(members(self.zh, &self.violated()));
         parts.join("\n\n")
     }
 
@@ -145,32 +173,33 @@ fn newest(spans: &[Value]) -> Vec<(&'static str, String)> {
 }
 
 /// A line, if there is something to say in it.
-fn said(word: &'static str, clause: &Value, at: &str) -> Option<(&'static str, String)> {
-    Some(text(clause, at)).filter(|said| !said.is_empty()).map(|said| (word, said.to_string()))
+fn said(word: &'static str, clause: &Value, at: &str, zh: bool) -> Option<(&'static str, String)> {
+    Some(told(clause, at, zh)).filter(|said| !said.is_empty()).map(|said| (word, said.to_string()))
 }
 
 /// How a clause is answered.
-fn answer(clause: &Value) -> Vec<(&'static str, String)> {
+fn answer(clause: &Value, zh: bool) -> Vec<(&'static str, String)> {
     let Some(answer) = clause["answer"].as_object() else { return Vec::new() };
     let mut rows: Vec<(&'static str, String)> = Vec::new();
     for (name, word) in [("checks", "checks"), ("same_as", "as the rows"), ("missing", "not answered"),
         ("not_built", "not built"), ("tenant", "tenant does"), ("facts", "fact")] {
         if let Some(value) = answer.get(name) {
-            rows.push((word, show::cell(value)));
+            let chinese = answer.get(&format!("{name}_zh")).filter(|_| zh);
+            rows.push((word, show::cell(chinese.unwrap_or(value))));
         }
     }
     if let Some(duty) = answer.get("duty") {
         rows.push(("duty of", text(duty, "/owner").into()));
-        rows.push(("record shows", text(duty, "/shows_en").into()));
+        rows.push(("record shows", text(duty, if zh { "/shows_zh" } else { "/shows_en" }).into()));
     }
     for (at, word) in [("/open", "not answered"), ("/tenant/does", "tenant does"), ("/note", "note")] {
-        rows.extend(said(word, clause, at));
+        rows.extend(said(word, clause, at, zh));
     }
     rows
 }
 
 /// What a check found.
-fn finding(found: &Value) -> String {
+fn finding(found: &Value, zh: bool) -> String {
     let number = |name: &str| found[name].as_i64().unwrap_or_default();
     let mut rows = vec![
         ("finding", text(found, "/check").to_string()),
@@ -180,12 +209,12 @@ fn finding(found: &Value) -> String {
         ("looked at", format!("{} of {}", number("sampled"), number("population"))),
         ("facts of", format!("{} ({} ago)", show::moment(&found["at"]), long(number("age_seconds")))),
         ("says", text(found, "/says").into()),
-        ("silent about", text(found, "/says_nothing_about").into()),
+        ("silent about", told(found, "/says_nothing_about", zh).into()),
     ];
     if !list(found, "/entries").is_empty() {
         rows.push(("journal", show::cell(&found["entries"])));
     }
-    show::members(&rows)
+    members(zh, &rows)
 }
 
 /// What the journal says of one clause at a moment.

@@ -42,8 +42,20 @@ fn findings() -> Vec<Value> {
     vec![found("tls", "met", 40), found("arp", "failed", 300), found("rules", "error", 10)]
 }
 
+/// All that is known, of which one clause is also kept by a guardrail.
+fn known() -> Known {
+    let fresh = json!({
+        "clauses": { "median_seconds": 40, "worst_seconds": 300, "worst_clause": "7.2-B-\u{1b}b",
+            "without_proof": 2 },
+        "objective": { "median_below_seconds": 60, "worst_below_seconds": 900, "attained": false },
+        "gaps": [{ "seconds": 50 }, { "seconds": 100 }],
+    });
+    let rails = vec![json!({ "name": "tls", "clauses": ["7.2-B-a", "7.2-B"] })];
+    Known { clauses: clauses(), findings: findings(), rails, fresh }
+}
+
 fn ids(filter: &str) -> Vec<String> {
-    let (value, _) = now(&options(filter).unwrap().filter, &clauses(), &findings());
+    let (value, _) = known().shown(&options(filter).unwrap().filter);
     value["clauses"].as_array().unwrap().iter().map(|c| text(c, "/clause").to_string()).collect()
 }
 
@@ -77,11 +89,71 @@ fn a_proof_is_as_old_as_the_oldest_that_it_rests_on() {
     // Through other rows, round in a circle too; not where a check proves nothing or none is there.
     assert_eq!((age("7.2-B-a"), age("GD-1"), age("GD-2")), (Some(40), Some(40), Some(40)));
     assert_eq!((age("7.2-B-b"), age("7.20-B-a"), age("nothing")), (None, None, None));
-    let (_, table) = now(&Filter::default(), &clauses, &findings);
-    assert!(table.starts_with("CLAUSE ") && table.ends_with("1 due, 1 failed, 1 met"), "{table}");
+    let (_, table) = self::known().shown(&Filter::default());
+    assert!(table.starts_with("CLAUSE ") && table.contains("\n1 due, 1 failed, 1 met\n"), "{table}");
     assert!(table.contains("40 s") && table.contains("title of 7.2-B-b"), "{table}");
     let told: Vec<String> = [0, 119, 120, 7200, 172_800].map(long).into();
     assert_eq!(told, ["0 s", "119 s", "2 min", "2 h", "2 d"]);
+}
+
+#[test]
+fn each_clause_says_how_it_is_proved() {
+    let mut known = known();
+    known.findings[1]["method"] = "check".into();
+    let (value, table) = known.shown(&options("--standard all").unwrap().filter);
+    let how = |id: &str| {
+        let rows = list(&value, "/clauses");
+        let row = rows.iter().find(|row| row["clause"] == id).unwrap();
+        words(row, "/how").collect::<Vec<_>>().join("+")
+    };
+    // By its checks of both halves, by a guardrail that names it, through other rows in a circle.
+    for (id, want) in [("7.2-B-a", "attack+guardrail"), ("7.2-B-b", "attack+check"), ("7.20-B-a", "duty"),
+        ("GD-1", "attack+guardrail"), ("GD-2", "attack+guardrail")] {
+        assert_eq!(how(id), want, "{id}");
+    }
+    assert!(table.contains("  HOW ") && table.contains("attack, guardrail  40 s"), "{table}");
+    // A part that no check looks at is the tenant's own to do.
+    known.clauses[1]["tenant"]["checks"] = json!([]);
+    known.clauses[0]["answer"] = json!({ "tenant": "its work", "seen": "nothing" });
+    known.findings.clear();
+    let (value, _) = known.shown(&Filter::default());
+    let how: Vec<String> = list(&value, "/clauses").iter().map(|row| show::cell(&row["how"])).collect();
+    assert_eq!(how, ["guardrail, tenant", "tenant", "duty"]);
+}
+
+#[test]
+fn two_lines_say_how_fresh_it_is() {
+    let lines = |known: &Known| -> Vec<String> {
+        let (_, table) = known.shown(&Filter::default());
+        let lines: Vec<&str> = table.lines().collect();
+        lines[lines.len() - 2..].iter().map(|line| line.to_string()).collect()
+    };
+    let mut known = known();
+    assert_eq!(lines(&known), ["Age of proofs: median 40 s, worst 5 min (7.2-B-\u{fffd}b), 2 clause(s) without \
+        a proof; objective NOT kept (median below 60 s, all below 15 min)",
+        "Last day: nobody looked for 2 min in all, 2 gap(s)"]);
+    known.fresh = json!({ "clauses": { "median_seconds": 1, "worst_seconds": null, "worst_clause": null,
+        "without_proof": 0 }, "objective": { "median_below_seconds": 60, "worst_below_seconds": 900,
+        "attained": true }, "gaps": [] });
+    assert_eq!(lines(&known), ["Age of proofs: median 1 s, worst unknown; objective kept (median below 60 s, \
+        all below 15 min)", "Last day: no gaps"]);
+    let (value, _) = known.shown(&Filter::default());
+    assert_eq!(value["freshness"]["objective"]["attained"], true);
+}
+
+#[test]
+fn a_page_is_of_the_list_as_it_is_now() {
+    let some = options("--html x.html --every 10 --state failed").unwrap();
+    assert_eq!((some.html, some.every), (Some("x.html".into()), Some(10)));
+    for bad in ["--every 10", "--html x --every 0", "--html x --every soon", "--html x --at \
+        2026-01-31T08:00:00Z"] {
+        assert!(options(bad).is_err(), "{bad}");
+    }
+    let (value, _) = known().shown(&Filter::default());
+    let live: jinyun_report::html::live::Live = serde_json::from_value(value).unwrap();
+    let said: Vec<_> = live.clauses.iter().map(|row| (row.clause.as_str(), row.proof_age_seconds)).collect();
+    assert_eq!(said, [("7.2-B-a", Some(40)), ("7.2-B-b", None), ("7.20-B-a", None)]);
+    assert_eq!(live.freshness.unwrap().unseen(), 150);
 }
 
 fn posture() -> Value {
@@ -115,6 +187,35 @@ fn a_past_moment_is_told_by_the_journal() {
 }
 
 #[test]
+fn whoever_reads_chinese_gets_it() {
+    let mut known = known();
+    known.clauses[0]["title_zh"] = "加密".into();
+    let (_, table) = known.shown(&options("--lang zh").unwrap().filter);
+    assert!(table.contains("加密") && table.contains("不符合") && !table.contains("title of"), "{table}");
+    let shown = options("show 7.2-B-b --lang zh").unwrap();
+    assert!(shown.filter.zh() && !shown.filter.given());
+    assert!(options("--lang fr").is_err());
+    let mut clause = clauses().remove(1);
+    clause["answer"] = json!({ "checks": ["arp"], "missing": "the rest", "missing_zh": "其余" });
+    clause["tenant"]["does_zh"] = "查看其规则".into();
+    let mut findings = findings();
+    findings.truncate(2);
+    findings[0]["says_nothing_about_zh"] = "其他各处".into();
+    let mut whole = Whole {
+        clause: &clause, findings: &findings, history: vec![], times: vec![], gaps: &[],
+        period: ("a", "b"), then: None, age: None, zh: true,
+    };
+    let said = whole.text();
+    // What was not told in Chinese stands in English.
+    for want in ["标题", "其余", "查看其规则", "其他各处", "the rest", "未回答"] {
+        assert!(said.contains(want), "{want} in\n{said}");
+    }
+    whole.zh = false;
+    let said = whole.text();
+    assert!(!said.contains("其余") && said.contains("looks at its rules"), "{said}");
+}
+
+#[test]
 fn one_clause_is_shown_with_all_that_it_rests_on() {
     let (clauses, findings) = (clauses(), findings());
     let change = json!({ "at": "2026-01-02T00:00:00Z", "entry": 9, "half": "provider", "from": "met",
@@ -128,6 +229,7 @@ fn one_clause_is_shown_with_all_that_it_rests_on() {
     let mut whole = Whole {
         clause: &clauses[1], findings: &findings, history: vec![&change], times: vec![&violation],
         gaps: &gaps, period: ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"), then: None, age: None,
+        zh: false,
     };
     let said = whole.text();
     for want in ["provider     failed", "tenant       tenant", "looked at     3 of 9", "method        attack",

@@ -9,6 +9,7 @@
 //! SQL.
 
 mod db;
+mod export;
 mod log;
 mod read;
 mod schema;

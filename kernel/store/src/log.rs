@@ -1,4 +1,4 @@
-//! The journal in the store: appending in the transaction, checkpoints outside of it, exports.
+//! The journal in the store: appending in the transaction, checkpoints outside of it.
 //!
 //! A transaction only needs the number and the hashes of the institution's entry before; the trees
 //! are not touched by it. Signing waits for keys (perhaps in an HSM), so it is done on a timer,
@@ -9,11 +9,9 @@ use crate::db::{Cells, Db, Val};
 use crate::write::Writer;
 use jinyun_base::{Fault, Time};
 use jinyun_journal::entry::{Actor, Effect, Entry, Institution, Leaf, Reason, Target, canonical};
-use jinyun_journal::export::{self, Period};
 use jinyun_journal::merkle::{Hash, HashKind, Tree};
 use jinyun_journal::note::{Checkpoint, Note};
 use std::collections::HashMap;
-use std::io::Write;
 
 /// What the writer knows of the journal's end.
 #[derive(Debug, Clone, Default)]
@@ -139,7 +137,7 @@ pub struct Stretch {
 const SET_BACK: i64 = 86_400 * Time::SECOND;
 
 /// A number as the database has it; what is too large is larger than any that is stored.
-fn int(n: u64) -> Val {
+pub(crate) fn int(n: u64) -> Val {
     Val::Int(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
@@ -456,32 +454,5 @@ impl Db {
     pub fn checkpoint_notes(&mut self, size: u64) -> Result<Vec<String>, Fault> {
         let size = size.min(i64::MAX as u64);
         self.notes(size, size)
-    }
-
-    /// Writes an export of the entries from `from` to the newest checkpoint.
-    pub fn export(&mut self, instance: &str, from: u64, out: &mut dyn Write)
-        -> Result<Period, Fault> {
-        self.export_with(instance, from, &|note| Ok(note), out)
-    }
-
-    /// The same, with each checkpoint's note as `dress` gives it: with the lines of whoever else has
-    /// signed it.
-    pub fn export_with(&mut self, instance: &str, from: u64,
-        dress: &dyn Fn(String) -> Result<String, Fault>, out: &mut dyn Write)
-        -> Result<Period, Fault> {
-        let Some((to, _)) = self.newest_checkpoint()? else {
-            return Err(Fault::new("there is no checkpoint yet; try again in a few seconds"));
-        };
-        if from >= to {
-            return Err(Fault::new(format!("the newest checkpoint has {to} entries: none from {from}")));
-        }
-        let period = Period { instance: instance.into(), epoch: 0, from, to };
-        let leaves = self.leaves(0, from)?;
-        let entries = self.entries(from, to)?;
-        let notes = self.notes(from + 1, to)?;
-        let notes = notes.into_iter().map(dress).collect::<Result<Vec<_>, Fault>>()?;
-        export::write(out, &period, leaves.into_iter(), entries.into_iter(), &notes)
-            .map_err(|e| Fault::new(format!("writing the export: {e}")))?;
-        Ok(period)
     }
 }

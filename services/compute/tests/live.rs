@@ -10,6 +10,9 @@ use jinyun_wire::{
     Thing,
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 fn document(disks: &[&str], guests: &[&str]) -> HostWant {
     let disk = |id: &&str| DiskWant { id: (*id).into(), bytes: 1, image: None };
@@ -158,4 +161,44 @@ fn an_old_failure_does_not_count_for_a_new_attempt() {
     let changed = hosts.report("h1", report(6, &[], &[("g", GuestState::Failed)]));
     assert_eq!(ids(changed), ["server g"]);
     assert_eq!(look(&hosts, "server", "g"), "failed true");
+}
+
+#[test]
+fn a_host_that_is_connected_and_does_not_report_is_not_alive() {
+    let seconds = Arc::new(AtomicU64::new(1_000));
+    let hand = seconds.clone();
+    let hosts = Hosts::timed(move || Duration::from_secs(hand.load(Ordering::SeqCst)));
+    let wait = |more: u64| seconds.fetch_add(more, Ordering::SeqCst);
+    let alive = || {
+        let all = hosts.seen("hosts", &"".into()).unwrap()["alive"] == json!(["h1"]);
+        assert_eq!(all, hosts.seen("host", &"h1".into()).is_some());
+        all
+    };
+    hosts.compose("h1", document(&["d"], &[]), vec![("volume", Id::new("d"))], 5);
+    assert!(!alive());
+    hosts.connected("h1", HostFacts::default());
+    wait(89);
+    assert!(alive(), "it has just begun");
+    let say = || ids(hosts.report("h1", report(5, &[("d", true)], &[])));
+    assert_eq!(say(), ["volume d"]);
+    for _ in 0..30 {
+        wait(5);
+        assert!(alive() && say().is_empty());
+    }
+    wait(89);
+    assert!(alive());
+    wait(1);
+    assert!(!alive());
+    // What it has is not given away: nobody has said that it is gone.
+    assert_eq!(look(&hosts, "volume", "d"), "ready true");
+    assert_eq!(say(), ["volume d"], "whoever waits for a host is woken");
+    assert!(alive() && say().is_empty());
+    // Nobody waits for a word of one that is gone, or that nothing is behind.
+    hosts.disconnected("h1");
+    assert!(!alive());
+    say();
+    assert!(!alive());
+    hosts.connected("h1", HostFacts { simulated: true, ..HostFacts::default() });
+    wait(100_000);
+    assert!(alive());
 }

@@ -1,8 +1,9 @@
 //! Duties: what people owe, by when, and who.
 //!
-//! The catalogue says which duties there are and how often; that is data of the build and no row. A
+//! The catalogue says which duties there are and how often; that is lent to this service and no row. A
 //! row appears when somebody is made answerable or a day is brought forward. The next day follows
-//! from the newest record by the calendar. For the provider nobody can put a day off here: that
+//! from the newest record by the calendar. Rows and records stay when a standard goes, and count
+//! again when one with the same clause comes. For the provider nobody can put a day off here: that
 //! takes an exception, which needs a second person and ends by itself. An institution keeps its own
 //! list, with its own days.
 

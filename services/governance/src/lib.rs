@@ -9,7 +9,9 @@
 //! stored, so nobody has to be awake for one to become true. Not a workflow engine and no document
 //! management: what is kept are dates, names and digests, and the files themselves as they came.
 //!
-//! Which duties there are is told at wiring, as plain data: the catalogue of clauses lies above.
+//! Which duties and clauses there are is lent at wiring, as plain data: the catalogue of clauses lies
+//! above. Standards come and go while the service runs, so it asks anew for each thing that it does and
+//! keeps to the one answer until that is done.
 
 mod cosign;
 mod duty;
@@ -182,14 +184,24 @@ pub fn register(registry: &mut Registry) {
 /// Reads the clock.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
+/// What the catalogue of clauses says to the registers. Itself it does not change: another takes its
+/// place.
+pub struct Book {
+    /// The duties.
+    pub duties: Duties,
+    /// All clauses with the keys of their standards: nothing is said about any other.
+    pub clauses: BTreeMap<String, String>,
+}
+
+/// Lends the one that holds now.
+pub type Lent = Arc<dyn Fn() -> Arc<Book> + Send + Sync>;
+
 /// What the service is given.
 pub struct Setup {
     /// Reads the clock.
     pub clock: Clock,
-    /// The duties of the catalogue.
-    pub duties: Vec<DutyDefault>,
-    /// All clauses with the keys of their standards: nothing is said about any other.
-    pub clauses: BTreeMap<String, String>,
+    /// The duties and clauses that there are.
+    pub book: Lent,
     /// The names of all guardrails, for exceptions; `profile` is always one.
     pub guardrails: Vec<String>,
     /// The directory of records' files.
@@ -202,12 +214,10 @@ pub struct Setup {
 
 /// The service's state.
 pub struct Governance {
-    /// The duties of the catalogue.
-    pub duties: Duties,
     /// The files of records.
     pub files: Files,
     pub(crate) clock: Clock,
-    pub(crate) clauses: BTreeMap<String, String>,
+    book: Lent,
     pub(crate) guardrails: Vec<String>,
     pub(crate) instance: String,
     pub(crate) keys: Vec<Key>,
@@ -216,10 +226,15 @@ pub struct Governance {
 impl Governance {
     /// Opens the registers' directory.
     pub fn open(setup: Setup) -> Result<Governance, Fault> {
-        let Setup { clock, duties, clauses, mut guardrails, files, instance, keys } = setup;
-        let (duties, files) = (Duties::new(duties), Files::open(files)?);
+        let Setup { clock, book, mut guardrails, files, instance, keys } = setup;
+        let files = Files::open(files)?;
         guardrails.push(profile::GUARDRAIL.into());
-        Ok(Governance { duties, files, clock, clauses, guardrails, instance, keys })
+        Ok(Governance { files, clock, book, guardrails, instance, keys })
+    }
+
+    /// The duties and clauses that there are now: for all of what is done with them.
+    pub fn book(&self) -> Arc<Book> {
+        (self.book)()
     }
 
     pub(crate) fn today(&self) -> Day {

@@ -135,7 +135,7 @@ pub fn reminders(today: Day, duties: &[Tracked], told: &BTreeSet<Id>) -> Vec<Rem
 
 /// Tells what is to be told; how much there was. For a timer of the platform's, once an hour or so.
 pub fn tend(governance: &Governance, cloud: &Cloud) -> Result<usize, Fault> {
-    let today = governance.today();
+    let (today, book) = (governance.today(), governance.book());
     let due = cloud.reader.view(|view| {
         let all = Query::default();
         let told = view.list::<ReminderKind>(&all)?.into_iter().map(|have| have.id).collect();
@@ -145,7 +145,7 @@ pub fn tend(governance: &Governance, cloud: &Cloud) -> Result<usize, Fault> {
         domains.insert(PROVIDER.into());
         let mut duties = Vec::new();
         for domain in &domains {
-            duties.extend(governance.duties.of(view, domain)?);
+            duties.extend(book.duties.of(view, domain)?);
         }
         Ok(reminders(today, &duties, &told))
     })?;

@@ -87,7 +87,7 @@ fn a_record_counts_only_while_its_file_is_what_it_says() {
         sabotage(&path);
         assert_eq!((pass(&w), pass(&w)), (1, 0), "{n} {want}: found, and told once");
         assert_eq!(stands(&w, "aud", DUTY), broken, "{n} {want}");
-        let standing = w.view(|v| w.governance.duties.standing(v));
+        let standing = w.view(|v| w.governance.book().duties.standing(v));
         assert_eq!(standing[DUTY].last, None, "{n} {want}: evidence is told the same");
         let shown = look(&w, "aud", "records", &id);
         assert_eq!((&shown["damage"], &shown["withdrawn"]), (&json!(want), &Value::Null), "{n}");

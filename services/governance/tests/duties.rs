@@ -4,10 +4,10 @@
 
 mod common;
 
-use common::{World, registry};
+use common::{CLAUSES, World, book, default, duties, registry};
 use jinyun_base::Time;
 use jinyun_engine::{Row, replay};
-use jinyun_governance::{FileRef, Round, tend, verify_files};
+use jinyun_governance::{DutyDefault, FileRef, RecordSort, Round, Side, tend, verify_files};
 use jinyun_policy::PROVIDER;
 use jinyun_store::{Config, Db, Writer};
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ fn a_duty_follows_the_calendar_from_record_to_record() {
     at("2029-03-01", ["2028-02-29", "2029-02-28", "overdue"]);
 
     // The day ends in UTC+8, and evidence is told the moment.
-    let standing = w.view(|v| w.governance.duties.standing(v));
+    let standing = w.view(|v| w.governance.book().duties.standing(v));
     let told = standing["11.4.6-E-c"];
     assert_eq!(Time(told.due + 1).seconds(), "2029-02-28T16:00:00Z");
     assert_eq!(Time(told.last.unwrap()).seconds(), "2028-02-28T16:00:00Z");
@@ -210,6 +210,57 @@ fn a_file_is_kept_as_it_came_and_an_altered_one_is_found() {
         assert_eq!(w.view(|v| w.governance.files.sweep(v, Time(now))), want);
     }
     assert_eq!(damage(), None);
+}
+
+#[test]
+fn duties_come_and_go_with_their_standard_and_what_was_recorded_stays() {
+    let w = World::new();
+    let put = |own: bool| {
+        let (mut all, mut clauses) = (duties(), CLAUSES.to_vec());
+        if own {
+            let provider = default("O-1", Side::Provider, "audit administrator", Some("P6M"),
+                Some(RecordSort::Statement));
+            all.push(DutyDefault { standard: "own".into(), ..provider });
+            all.push(default("O-2", Side::Tenant, "", None, None));
+            clauses.extend(["O-1", "O-2"]);
+        }
+        *w.book.lock().unwrap() = book(all, &clauses);
+    };
+    let listed = |who: &str| -> Vec<String> {
+        let all = w.ok(who, "GET", "/v1/duties", Value::Null);
+        let ids = all.as_array().unwrap().iter().map(|duty| duty["id"].as_str().unwrap().to_string());
+        ids.filter(|id| id.starts_with("O-")).collect()
+    };
+    let except = || {
+        let body = json!({ "exception": { "clause": "O-1", "reason": "no such room",
+            "expires": "2026-06-30" } });
+        w.word("sec1", "POST", "/v1/exceptions", body)
+    };
+    let told = || tend(&w.governance, &w.cloud).unwrap();
+    assert_eq!(told(), 3);
+    // The state of the duty while its standard is there, before and after it is recorded.
+    for (own, before, after) in [(false, "", ""), (true, "due", "recorded"), (false, "", ""),
+        (true, "recorded", "recorded")] {
+        put(own);
+        let ids: [&[&str]; 2] = if own { [&["O-1"], &["O-2@bank"]] } else { [&[], &[]] };
+        assert_eq!([listed("aud"), listed("may@bank")], ids, "{own}");
+        // A first record is due in thirty days: somebody is reminded, once and not while it is gone.
+        assert_eq!(told(), usize::from(before == "due"), "{own}");
+        assert_eq!(except(), if own { "ok" } else { "invalid" });
+        assert_eq!(w.view(|v| w.governance.book().duties.standing(v)).contains_key("O-1"), own);
+        let shown = |want: &str| match own {
+            true => assert_eq!(duty(&w, "aud", "O-1")["state"], want),
+            false => assert_eq!(w.word("aud", "GET", "/v1/duties/O-1", Value::Null), "not_found"),
+        };
+        shown(before);
+        let came = w.word("aud", "POST", "/v1/duties/O-1/records", statement("all was looked at"));
+        assert_eq!(came, if own { "ok" } else { "not_found" });
+        shown(after);
+    }
+    // Both records, whatever stands on the list: they were made.
+    put(false);
+    let all = w.ok("aud", "GET", "/v1/records?duty=O-1", Value::Null);
+    assert_eq!(all.as_array().unwrap().len(), 2);
 }
 
 fn path_of(w: &World, name: &str) -> std::path::PathBuf {

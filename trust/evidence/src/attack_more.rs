@@ -9,7 +9,7 @@
 //!
 //! A part of `attack`, because it adds probes to the same prober.
 
-use super::{Attempt, OPEN_TCP, Outcome, Posts, Prober, SHUT_TCP, Seat};
+use super::{Attempt, OPEN_TCP, Outcome, Posts, Prober, SHUT_TCP, Seat, Try};
 use jinyun_wire::{Known, Probe};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -42,9 +42,9 @@ pub type Turn<'a> = dyn FnMut(bool) -> Result<(), String> + 'a;
 pub const MORE: &[(&str, super::Attack)] = &[("spoofed-dhcp", spoofed_dhcp)];
 
 impl Prober<'_> {
-    fn shout(&self, what: &'static str, from: &Seat, to: &Seat, udp: u16) -> Attempt {
+    fn shout(&self, what: &'static str, from: &Seat, to: &Seat, udp: u16) -> Try {
         let (from, to) = (from.id.clone(), to.id.clone());
-        self.probe(what, true, Probe::Shout { from, to, udp, nonce: self.nonce() })
+        Try { what, forbidden: true, probe: Probe::Shout { from, to, udp, nonce: self.nonce() } }
     }
 }
 
@@ -53,12 +53,11 @@ fn done(what: &'static str, result: Result<(), String>) -> Result<(), Attempt> {
     result.map_err(|why| Attempt { what, forbidden: false, outcome: Outcome::Untried(why) })
 }
 
-/// A guest against the platform: its listeners, the host's own addresses, other namespaces. All at
-/// once: each is refused by silence, for a second.
+/// A guest against the platform: its listeners, the host's own addresses, other namespaces.
 pub fn guest_to_platform(p: &Prober<'_>, at: &Posts, targets: &Targets) -> Vec<Attempt> {
     let from = &at.sender;
     let reach = |what, forbidden, ip, tcp| {
-        (what, forbidden, Probe::Reach { from: from.id.clone(), ip, tcp })
+        Try { what, forbidden, probe: Probe::Reach { from: from.id.clone(), ip, tcp } }
     };
     let mut wanted = vec![reach("the metadata service", false, METADATA, 80)];
     for listener in &targets.listeners {
@@ -81,7 +80,7 @@ pub fn guest_to_platform(p: &Prober<'_>, at: &Posts, targets: &Targets) -> Vec<A
         reach("the gateway of another network", true, first(&at.other), 80),
         reach("the platform's side of a router", true, LINK, 80),
     ]);
-    let mut tried = p.probes(wanted);
+    let mut tried = p.carry_out(wanted);
     if let Err(why) = &targets.host {
         tried.push(Attempt {
             what: "a host's own addresses",
@@ -93,7 +92,7 @@ pub fn guest_to_platform(p: &Prober<'_>, at: &Posts, targets: &Targets) -> Vec<A
 }
 
 /// Who answers DHCP for others must not be heard, nor hear the question.
-fn spoofed_dhcp(p: &Prober<'_>, at: &Posts) -> Vec<Attempt> {
+fn spoofed_dhcp(p: &Prober<'_>, at: &Posts) -> Vec<Try> {
     let [client, server] = DHCP;
     let answer = Probe::Frame {
         from: at.sender.id.clone(),
@@ -103,11 +102,12 @@ fn spoofed_dhcp(p: &Prober<'_>, at: &Posts) -> Vec<Attempt> {
         udp: client,
         nonce: p.nonce(),
     };
+    let answer = Try { what: "an answer of DHCP to a neighbour", forbidden: true, probe: answer };
     vec![
         p.frame("a datagram to the neighbour's open port", false, &at.sender, &at.receiver, None,
             None),
         p.shout("an answer of DHCP to everybody", &at.sender, &at.receiver, client),
-        p.probe("an answer of DHCP to a neighbour", true, answer),
+        answer,
         p.shout("a neighbour's question for DHCP", &at.receiver, &at.sender, server),
     ]
 }
@@ -126,13 +126,18 @@ fn zones(p: &Prober<'_>, at: &Posts, member: &mut Turn<'_>, tried: &mut Vec<Atte
     -> Result<(), Attempt> {
     let to = |what, forbidden, port| p.connect(what, forbidden, &at.sender, &at.receiver, port);
     done("making a zone", member(false))?;
-    tried.push(to("a connection to what is open to all", false, OPEN_TCP));
-    tried.push(to("a connection into the zone from outside of it", true, ZONE_TCP));
+    tried.extend(p.carry_out(vec![
+        to("a connection to what is open to all", false, OPEN_TCP),
+        to("a connection into the zone from outside of it", true, ZONE_TCP),
+    ]));
     done("joining the zone", member(true))?;
-    tried.push(to("a connection inside of the zone", false, ZONE_TCP));
-    tried.push(to("a connection inside of the zone to what it does not open", true, SHUT_TCP));
+    tried.extend(p.carry_out(vec![
+        to("a connection inside of the zone", false, ZONE_TCP),
+        to("a connection inside of the zone to what it does not open", true, SHUT_TCP),
+    ]));
     done("leaving the zone", member(false))?;
-    tried.push(to("a connection into the zone after leaving it", true, ZONE_TCP));
+    let left = to("a connection into the zone after leaving it", true, ZONE_TCP);
+    tried.extend(p.carry_out(vec![left]));
     Ok(())
 }
 
@@ -149,7 +154,8 @@ pub fn port_cut(p: &Prober<'_>, at: &Posts, up: &mut Turn<'_>) -> Vec<Attempt> {
         tried.push(failed);
     }
     // It ends by itself where this does not arrive.
-    p.probe("closing the connection", false, Probe::Close { session });
+    let close = Try { what: "closing the connection", forbidden: false, probe: Probe::Close { session } };
+    p.carry_out(vec![close]);
     tried
 }
 
@@ -162,28 +168,31 @@ fn cut(p: &Prober<'_>, at: &Posts, up: &mut Turn<'_>, session: &str, tried: &mut
         tcp: OPEN_TCP,
         session: session.into(),
     };
-    let pass = || Probe::Pass { session: session.into(), nonce: p.nonce() };
-    tried.extend([
+    let pass = |what, forbidden| {
+        Try { what, forbidden, probe: Probe::Pass { session: session.into(), nonce: p.nonce() } }
+    };
+    tried.extend(p.carry_out(vec![
         p.frame("a datagram to the port before the cut", false, near, far, None, None),
         p.frame("a datagram from the port before the cut", false, far, near, None, None),
-        p.probe("a connection that is opened before the cut", false, hold),
-        p.probe("what goes over it before the cut", false, pass()),
-    ]);
+        Try { what: "a connection that is opened before the cut", forbidden: false, probe: hold },
+    ]));
+    // It goes over what was opened.
+    tried.extend(p.carry_out(vec![pass("what goes over it before the cut", false)]));
     done("switching the port off", up(false))?;
-    tried.extend([
+    tried.extend(p.carry_out(vec![
         p.frame("a datagram to the port", true, near, far, None, None),
         p.frame("a datagram from the port", true, far, near, None, None),
-        p.probe("what goes over the connection that was open", true, pass()),
+        pass("what goes over the connection that was open", true),
         p.connect("a new connection to the port", true, near, far, OPEN_TCP),
         p.connect("a new connection from the port", true, far, near, OPEN_TCP),
         p.arp("a question of ARP from the port", true, far, None),
         p.frame("a datagram between two other ports", false, &at.sender, &at.receiver, None, None),
-    ]);
+    ]));
     done("switching the port on", up(true))?;
-    tried.extend([
+    tried.extend(p.carry_out(vec![
         p.frame("a datagram to the port after the cut", false, near, far, None, None),
         p.connect("a new connection from the port after the cut", false, far, near, OPEN_TCP),
-    ]);
+    ]));
     Ok(())
 }
 
@@ -226,10 +235,12 @@ mod tests {
     fn judged(starts: bool, works: Option<bool>,
         attack: fn(&Prober<'_>, &Posts, &mut Turn<'_>) -> Vec<Attempt>) -> Judged {
         let on = RefCell::new(starts);
+        let said = |probe: &Probe| {
+            Answer::Probe { arrived: obeys(*on.borrow(), probe), how: String::new() }
+        };
         let ask = |ask: Ask| match ask {
-            Ask::Probe(probe) => {
-                Answer::Probe { arrived: obeys(*on.borrow(), &probe), how: String::new() }
-            }
+            Ask::Probe(probe) => said(&probe),
+            Ask::Probes { probes } => Answer::Probes { answers: probes.iter().map(said).collect() },
             _ => Answer::Failed { why: "no probe".into() },
         };
         let mut turn = |to: bool| match works {
@@ -284,7 +295,7 @@ mod tests {
         targets.host = Err("not asked".into());
         let tried = guest_to_platform(&prober, &posts(), &targets);
         assert!(matches!(judge(&tried), Judged::Nothing(_)), "{tried:?}");
-        let tried = spoofed_dhcp(&prober, &posts());
+        let tried = prober.carry_out(spoofed_dhcp(&prober, &posts()));
         assert!(matches!(judge(&tried), Judged::Held(_)), "{tried:?}");
     }
 }

@@ -12,15 +12,18 @@
 use jinyun_base::{Every, Fault, Period, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 mod import;
+mod live;
 mod read;
 mod sheet;
 mod tree;
 mod write;
 
 pub use import::{Imported, Titles, import};
+pub use live::InForce;
+pub(crate) use live::{Live, Loaded};
 pub use read::{BYTES, FLAWS, Flaw, Malformed};
 
 /// The key of JR/T 0167, against which the platform is judged.
@@ -214,6 +217,9 @@ pub enum Answer {
         /// What of the clause none of them answers; empty if all is answered.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         missing: String,
+        /// The same in Chinese; empty if nobody has said it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        missing_zh: String,
     },
     /// By people, with a due date and a record.
     Duty {
@@ -224,13 +230,22 @@ pub enum Answer {
     NotBuilt {
         /// What is missing.
         not_built: String,
+        /// The same in Chinese; empty if nobody has said it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        not_built_zh: String,
     },
     /// By the tenant, on its own list.
     Tenant {
         /// What the tenant has to do.
         tenant: String,
+        /// The same in Chinese; empty if nobody has said it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        tenant_zh: String,
         /// What the platform sees of it.
         seen: String,
+        /// The same in Chinese; empty if nobody has said it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        seen_zh: String,
     },
     /// By other rows: the worst of them.
     SameAs {
@@ -241,6 +256,9 @@ pub enum Answer {
     Facts {
         /// What it says.
         facts: String,
+        /// The same in Chinese; empty if nobody has said it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        facts_zh: String,
     },
 }
 
@@ -249,8 +267,14 @@ pub enum Answer {
 pub struct Part {
     /// What the tenant has to do.
     pub does: String,
+    /// The same in Chinese; empty if nobody has said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub does_zh: String,
     /// What the platform sees of it.
     pub seen: String,
+    /// The same in Chinese; empty if nobody has said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seen_zh: String,
     /// Checks that answer it; none if it is on the tenant's own list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<String>,
@@ -278,8 +302,14 @@ pub struct Clause {
     pub title_en: String,
     /// What a platform would do about it: an aim and no claim.
     pub platform: String,
+    /// The same in Chinese; empty if nobody has said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform_zh: String,
     /// Which evidence would show it.
     pub evidence: String,
+    /// The same in Chinese; empty if nobody has said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub evidence_zh: String,
     /// How strongly it is asked.
     #[serde(default, skip_serializing_if = "Modal::is_shall")]
     pub modal: Modal,
@@ -295,6 +325,9 @@ pub struct Clause {
     /// What of it the rows that answer it leave open; empty if nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub open: String,
+    /// The same in Chinese; empty if nobody has said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub open_zh: String,
     /// Why it does not apply, if somebody who brought the catalogue says so; empty if it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub not_applicable: String,
@@ -306,6 +339,9 @@ pub struct Clause {
     /// A remark.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
+    /// The same in Chinese; empty if nobody has said it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note_zh: String,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -328,6 +364,14 @@ impl Clause {
         match &self.answer {
             Answer::Checks { missing, .. } => missing,
             _ => &self.open,
+        }
+    }
+
+    /// The same in Chinese; empty if nobody has said it.
+    pub fn missing_zh(&self) -> &str {
+        match &self.answer {
+            Answer::Checks { missing_zh, .. } => missing_zh,
+            _ => &self.open_zh,
         }
     }
 }
@@ -374,33 +418,27 @@ fn good_id(id: &str) -> bool {
         && id.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// Those that are shipped, and those with what an operator has installed, once that was loaded.
-static SHIPPED: OnceLock<Result<Catalogues, String>> = OnceLock::new();
-static ALL: OnceLock<&'static Catalogues> = OnceLock::new();
+/// Those that are shipped: what is in force with them is an instance's own (`live.rs`).
+static SHIPPED: OnceLock<Result<Arc<Catalogues>, String>> = OnceLock::new();
 
 impl Catalogue {
-    /// All standards: those that are shipped, and with them those that [`Catalogue::extend`] added.
-    pub fn all() -> Result<&'static Catalogues, Fault> {
-        match ALL.get() {
-            Some(&all) => Ok(all),
-            None => Catalogue::shipped(),
-        }
-    }
-
     /// The standards that are shipped. The files are read once.
     pub fn shipped() -> Result<&'static Catalogues, Fault> {
+        Catalogue::once().map(|shipped| &**shipped)
+    }
+
+    /// The same, to stand where others can take their place.
+    pub fn shared() -> Result<Arc<Catalogues>, Fault> {
+        Catalogue::once().cloned()
+    }
+
+    fn once() -> Result<&'static Arc<Catalogues>, Fault> {
         let shipped = SHIPPED.get_or_init(|| {
             let read: Result<Vec<Catalogue>, Fault> =
                 FILES.iter().map(|(key, text)| Catalogue::read(key, text)).collect();
-            read.and_then(Catalogues::join).map_err(|fault| fault.to_string())
+            read.and_then(Catalogues::join).map(Arc::new).map_err(|fault| fault.to_string())
         });
         shipped.as_ref().map_err(Fault::new)
-    }
-
-    /// Has this process know further standards from here on. Once, and before anything else asks for
-    /// all: whoever holds the shipped ones would not see them.
-    pub fn extend(all: &'static Catalogues) -> Result<(), Fault> {
-        ALL.set(all).map_err(|_| Fault::new("the catalogues were loaded already"))
     }
 
     /// Reads a standard that somebody brings: YAML, which one JSON object a line is too. What its

@@ -9,15 +9,15 @@
 //! assessment itself is part of the report: a check whose facts are missing says "not proved", never
 //! "met".
 
-use crate::catalogue::Catalogues;
+use crate::catalogue::{Catalogue, Catalogues, InForce, Live, Loaded};
 use crate::checks::CHECKS;
 use crate::checks::tenants::{self, Shares};
 use crate::desk::with_nonce;
 use crate::finding::{Finding, Report, State};
-use crate::full::{Around, Start, Tenant, full, period};
+use crate::full::{Around, Start, Tenant, all_observed, full, period};
 use crate::facts::site::SiteSetup;
 use crate::govern::{Govern, Registers};
-use crate::installed::{self, Loaded};
+use crate::installed;
 use crate::needs::Needs;
 use crate::posture::{Mark, key};
 use crate::source::{Real, free, lock};
@@ -47,9 +47,10 @@ const BROUGHT: &str = "catalogues";
 /// The action of an assessment.
 pub(crate) const CREATE: &str = "evidence:assessment:create";
 
-/// How institutions' own duties stand, by institution and clause.
-pub type Institutions =
-    Arc<dyn Fn(&[Id]) -> Result<BTreeMap<Id, BTreeMap<String, State>>, Fault> + Send + Sync>;
+/// How institutions' own duties stand, by institution and clause, as these standards have them.
+pub type Institutions = Arc<
+    dyn Fn(&Arc<Catalogues>, &[Id]) -> Result<BTreeMap<Id, BTreeMap<String, State>>, Fault> + Send + Sync,
+>;
 
 /// What an assessment needs of the rest.
 pub struct Setup {
@@ -85,13 +86,23 @@ pub struct Setup {
 pub struct Evidence {
     real: Arc<Real>,
     watch: Watch,
-    loaded: Loaded,
+    /// What clauses are judged by.
+    live: Arc<Live>,
     newest: Mutex<Option<Value>>,
     /// Held by whom somebody asked for an assessment.
     asked: Mutex<()>,
     program: OnceLock<String>,
     institutions: OnceLock<Institutions>,
     guardrails: OnceLock<Vec<Value>>,
+}
+
+/// An assessment with everything that it was judged by: what comes after it speaks of the same.
+struct Made {
+    report: Report,
+    /// What each institution has of what checks of tenants look at.
+    shares: Shares,
+    registers: Registers,
+    catalogues: Arc<Catalogues>,
 }
 
 pub(crate) fn read_json(path: &Path) -> Option<Value> {
@@ -111,12 +122,8 @@ impl Evidence {
         std::fs::create_dir_all(&dir)
             .map_err(|e| Fault::new(format!("{}: {e}", dir.display())))?;
         let newest = Mutex::new(read_json(&dir.join("newest.json")));
-        let loaded = installed::load(&dir.join(BROUGHT), &setup.cloud)?;
+        let live = Arc::new(Live::new(Loaded::new(Catalogue::shared()?)));
         let real = Arc::new(Real::new(dir, setup));
-        if let Some(note) = loaded.note() {
-            let told = real.tell(installed::LOAD, note);
-            told.map_err(|e| Fault::new(format!("loading the installed catalogues: {e}")))?;
-        }
         let (teller, governed) = (real.clone(), real.clone());
         let watch = Watch::new(Parts {
             source: real.clone(),
@@ -124,12 +131,15 @@ impl Evidence {
             clock: real.setup.clock.clone(),
             govern: Arc::new(move || governed.registers()),
             checks: CHECKS,
-            catalogues: loaded.catalogues,
+            catalogues: live.lend(),
             file: real.dir.join("board.json"),
         });
         let (asked, program) = (Mutex::default(), OnceLock::new());
         let (institutions, guardrails) = (OnceLock::new(), OnceLock::new());
-        Ok(Evidence { real, watch, loaded, newest, asked, program, institutions, guardrails })
+        let evidence = Evidence { real, watch, live, newest, asked, program, institutions, guardrails };
+        // Nobody else has it yet.
+        evidence.settle()?;
+        Ok(evidence)
     }
 
     /// Takes the registers of duties, exceptions, risks and opinions in. Once; without them there
@@ -166,18 +176,84 @@ impl Evidence {
         &self.watch
     }
 
-    /// The clauses: those that are shipped and those that were installed when this process began.
-    pub fn catalogues(&self) -> &'static Catalogues {
-        self.loaded.catalogues
+    /// The clauses that are judged by now: those that are shipped and those that were installed. The same
+    /// for as long as they are held; a moment later others may be in force.
+    pub fn catalogues(&self) -> Arc<Catalogues> {
+        self.live.now().catalogues.clone()
+    }
+
+    /// The same for whoever has to ask again and again.
+    pub fn in_force(&self) -> InForce {
+        self.live.lend()
     }
 
     /// Installed catalogues that were not loaded, and why.
-    pub fn refused(&self) -> &[(String, String)] {
-        &self.loaded.refused
+    pub fn refused(&self) -> Vec<(String, String)> {
+        self.live.now().refused.clone().into_iter().collect()
     }
 
-    pub(crate) fn loaded(&self) -> &Loaded {
-        &self.loaded
+    /// What is in force.
+    pub(crate) fn loaded(&self) -> Arc<Loaded> {
+        self.live.now()
+    }
+
+    /// Why what is in force is not what is installed, if so.
+    pub(crate) fn stuck(&self) -> Option<String> {
+        self.live.stuck()
+    }
+
+    /// Has clauses judged by what is installed now; whether that is something else than before. For
+    /// whoever is told that somebody has installed or removed something: it looks at what is on record,
+    /// so it may be called at any time and as often as one likes. If that cannot be read, or the
+    /// journal cannot be told, all stays as it is.
+    pub fn refresh(&self) -> Result<bool, Fault> {
+        let turn = self.live.turn();
+        let settled = self.settle();
+        drop(turn);
+        if matches!(settled, Ok(true)) {
+            self.watch.report(false);
+        }
+        settled
+    }
+
+    /// Work of somebody who installs or removes, with what is in force just then; one at a time. What
+    /// comes of it is in force when this returns, or it is told why not.
+    pub(crate) fn change<T>(&self, work: impl FnOnce(&Loaded) -> Result<T, Failure>)
+        -> Result<T, Failure> {
+        let turn = self.live.turn();
+        let mut new = self.settle()?;
+        let came = work(&self.live.now());
+        if came.is_ok() {
+            // It is on record already. What is wrong is told with the catalogue, and tried again.
+            new |= self.settle().unwrap_or_default();
+        }
+        drop(turn);
+        if new {
+            self.watch.report(false);
+        }
+        came
+    }
+
+    /// Brings what is in force to what is on record; whether that was something new. For whoever has
+    /// the turn.
+    fn settle(&self) -> Result<bool, Fault> {
+        let came = self.exchange();
+        self.live.noted(&came);
+        came
+    }
+
+    fn exchange(&self) -> Result<bool, Fault> {
+        let (dir, before) = (self.brought(), self.live.now());
+        let (next, named) = installed::next(&dir, &self.real.setup.cloud, &before)?;
+        let new = !next.same(&before);
+        if new {
+            // The journal has it before anything is judged by it.
+            let told = self.real.tell(installed::LOAD, installed::note(&next));
+            told.map_err(|e| Fault::new(format!("loading the installed catalogues: {e}")))?;
+            self.live.put(next);
+        }
+        installed::sweep(&dir, &named)?;
+        Ok(new)
     }
 
     /// Where the files of installed catalogues lie.
@@ -196,11 +272,11 @@ impl Evidence {
 
     /// Assesses everything. One at a time.
     pub fn assess(&self) -> Result<Report, Failure> {
-        self.assessed().map(|(report, _)| report)
+        self.assessed().map(|made| made.report)
     }
 
-    /// The same, and what each institution has of what checks of tenants look at.
-    fn assessed(&self) -> Result<(Report, Shares), Failure> {
+    /// The same, with everything that it was judged by.
+    fn assessed(&self) -> Result<Made, Failure> {
         let Some(_asked) = free(&self.asked) else {
             let say = "An assessment is running: wait for it or read the newest report.";
             return Err(Refusal::conflict(say).into());
@@ -208,11 +284,8 @@ impl Evidence {
         let real = &self.real;
         // The platform's own attacks end by themselves.
         let _turn = lock(&real.turn);
-        let (began, registers) = (real.now(), real.registers());
-        let nonce = registers.nonce();
-        let mut troubles: Vec<String> = self.refused().iter()
-            .map(|(key, why)| format!("the catalogue {key} is not loaded: {why}")).collect();
-        let mut world = World::default();
+        let (began, nonce) = (real.now(), real.registers().nonce());
+        let (mut troubles, mut world) = (Vec::new(), World::default());
         real.attack(nonce.as_deref(), true, &mut world, &mut troubles)?;
         real.near(Needs::QUICK, &mut world);
         real.whole(&mut world, &mut troubles)?;
@@ -220,9 +293,15 @@ impl Evidence {
         let findings: Vec<Finding> = CHECKS.iter()
             .map(|check| with_nonce(check.find(&world), check.needs, nonce.as_deref())).collect();
         self.watch.found(findings.clone());
+        troubles.extend(self.refused().iter()
+            .map(|(key, why)| format!("the catalogue {key} is not loaded: {why}")));
+        troubles.extend(self.stuck().map(|why| format!("the catalogues are not those installed: {why}")));
+        // From here on nothing is asked twice: what changes meanwhile is for the next one.
+        let registers = real.registers();
+        let catalogues = registers.catalogues.clone().unwrap_or_else(|| self.catalogues());
         let (name, context) = (&real.setup.instance, registers.context(real.now()));
-        let report = Report::new(self.catalogues(), name, began, findings, troubles, &context);
-        Ok((report, tenants::shares(&world)))
+        let report = Report::new(&catalogues, name, began, findings, troubles, &context);
+        Ok(Made { report, shares: tenants::shares(&world), registers, catalogues })
     }
 
     /// Assesses for a caller: the report, its digest, and the journal's entry about it.
@@ -230,20 +309,23 @@ impl Evidence {
         let setup = &self.real.setup;
         setup.cloud.reader.allow(&asked, &Object::default())?;
         let start = self.before()?;
-        let (report, shares) = self.assessed()?;
-        let text = canonical(&report).map_err(|e| Fault::new(format!("the report: {e}")))?;
+        // An assessment makes everything new, so this is of before.
+        let fresh = self.watch.freshness();
+        let made = self.assessed()?;
+        let report = &made.report;
+        let text = canonical(report).map_err(|e| Fault::new(format!("the report: {e}")))?;
         let digest = jinyun_journal::to_hex(&Sha256::digest(text.as_bytes()));
         let verdicts: Value = report.findings.iter()
             .map(|f| (f.check.clone(), json!(f.verdict))).collect::<serde_json::Map<_, _>>().into();
-        // Before the entry, which holds its digest: what stands in registers can be other a moment later.
-        let mut full = self.full(&report, &shares, start, &digest)?;
+        // Before the entry, which holds its digest.
+        let mut full = self.full(&made, start, (digest.as_str(), &fresh))?;
         let document = document_digest(&full).map_err(|e| Fault::new(format!("the assessment: {e}")))?;
         let asked = asked.with(json!({
             "standard": report.standard,
             "sha256": digest,
             "counts": report.counts,
             "findings": verdicts,
-            "clauses": states(&report),
+            "clauses": states(report),
             "document": document,
             // Where the next one's period begins.
             "ended": report.ended,
@@ -255,9 +337,10 @@ impl Evidence {
         full["journal"]["checkpoints"] = json!(checkpoints);
         keep(&self.full_file(), &full)?;
         let mut whole = json!({ "report": report, "sha256": digest, "entry": done.entry });
-        for member in ["period", "violations", "gaps"] {
+        for member in ["period", "violations", "gaps", "freshness"] {
             whole[member] = full.get(member).cloned().unwrap_or_default();
         }
+        whole["observed"] = all_observed(&full);
         keep(&self.real.dir.join("newest.json"), &whole)?;
         *lock(&self.newest) = Some(whole.clone());
         Ok(whole)
@@ -284,8 +367,9 @@ impl Evidence {
     }
 
     /// How the own duties of these institutions stand, and what went wrong with reading that.
-    fn duties(&self, ids: &[Id]) -> (BTreeMap<Id, BTreeMap<String, State>>, Vec<String>) {
-        match self.institutions.get().map(|read| read(ids)) {
+    fn duties(&self, catalogues: &Arc<Catalogues>, ids: &[Id])
+        -> (BTreeMap<Id, BTreeMap<String, State>>, Vec<String>) {
+        match self.institutions.get().map(|read| read(catalogues, ids)) {
             None => (BTreeMap::new(), Vec::new()),
             Some(Ok(duties)) => (duties, Vec::new()),
             Some(Err(fault)) => {
@@ -302,24 +386,26 @@ impl Evidence {
         Ok((entries, newest.map(|(_, notes)| notes).unwrap_or_default()))
     }
 
-    /// The report with everything around it, as of the next entry.
-    fn full(&self, report: &Report, shares: &Shares, start: Option<Start>, sha256: &str)
-        -> Result<Value, Fault> {
+    /// The report, of which the digest and the freshness before it are told, with everything around it, as
+    /// of the next entry.
+    fn full(&self, made: &Made, start: Option<Start>, told: (&str, &Value)) -> Result<Value, Fault> {
+        let Made { report, shares, registers, catalogues } = made;
+        let (sha256, freshness) = told;
         let reader = &self.real.setup.cloud.reader;
         let (entries, checkpoints) = self.reaches()?;
         let institutions = reader.view(|v| v.list::<Domain>(&Default::default()))?;
         let tenants: Vec<_> = institutions.into_iter()
             .filter(|domain| ![PROVIDER, DOMAIN].contains(&domain.id.as_str())).collect();
         let ids: Vec<Id> = tenants.iter().map(|domain| domain.id.clone()).collect();
-        let (mut duties, troubles) = self.duties(&ids);
+        let (mut duties, troubles) = self.duties(catalogues, &ids);
         let tenants: Vec<Tenant> = tenants.into_iter().map(|domain| {
             let duties = duties.remove(&domain.id).unwrap_or_default();
             Tenant { id: domain.id, name: domain.spec.name, duties }
         }).collect();
-        let (product, registers): (Value, Registers) = (self.product(), self.real.registers());
+        let product = self.product();
         Ok(self.watch.marks(|marks| full(report, &Around {
-            catalogues: self.catalogues(),
-            registers: &registers,
+            catalogues,
+            registers,
             marks,
             product,
             start,
@@ -327,6 +413,7 @@ impl Evidence {
             guardrails: self.guardrails.get().map(Vec::as_slice).unwrap_or_default(),
             tenants,
             shares,
+            freshness,
             troubles,
             sha256,
             entry: entries,

@@ -386,7 +386,7 @@ impl Judge<'_> {
             Answer::Facts { .. } => Some(State::Informative),
             // What follows answers the provider's half of a shared clause.
             _ if clause.duty == Side::Both && half == Half::Tenant => None,
-            Answer::Checks { checks, missing } => Some(self.checks(checks, missing)),
+            Answer::Checks { checks, missing, .. } => Some(self.checks(checks, missing)),
             Answer::Duty { .. } => Some(self.duty(&clause.id)),
             Answer::NotBuilt { .. } => Some(State::NotBuilt),
             Answer::Tenant { .. } => Some(State::Tenant),

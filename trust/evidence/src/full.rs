@@ -9,7 +9,8 @@
 //! two assessments follows from entries of the journal alone, so whoever has an export can work it out
 //! again; it is no part of the report's digest, because it grows with the period that is asked for.
 
-use crate::catalogue::{Answer, Catalogues, Owed, Side};
+use crate::catalogue::{Answer, Catalogues, OWNERS, Owed, Side};
+use crate::checks::silent_zh;
 use crate::checks::tenants::Shares;
 use crate::finding::{Finding, Half, Report, Standing, State, Verdict};
 use crate::govern::Registers;
@@ -59,6 +60,8 @@ pub(crate) struct Around<'a> {
     pub tenants: Vec<Tenant>,
     /// What each institution has of what checks of tenants look at.
     pub shares: &'a Shares,
+    /// How fresh evidence was before the assessment made it new.
+    pub freshness: &'a Value,
     /// What went wrong with what stands around the report.
     pub troubles: Vec<String>,
     pub sha256: &'a str,
@@ -103,6 +106,7 @@ pub(crate) fn full(report: &Report, around: &Around<'_>) -> Value {
         "risks": registers.risks,
         "assessor": registers.opinions,
         "tenants": tenants,
+        "freshness": around.freshness,
         "troubles": troubles,
         "sha256": around.sha256,
         "entry": around.entry,
@@ -133,6 +137,20 @@ pub(crate) fn period(document: &mut Value, marks: &[Mark], start: Start) {
 
 fn time((from, to): (i64, i64)) -> Value {
     json!({ "from": from, "to": to })
+}
+
+/// Over which time a check was observed to come out as it does: from the first look that said so to the
+/// newest. The entry that tells a verdict is written behind its look, so it can be later than both.
+pub(crate) fn observed(since: i64, at: i64) -> Value {
+    time((since.min(at), at))
+}
+
+/// The same for each check of a document.
+pub(crate) fn all_observed(document: &Value) -> Value {
+    let named = |found: &Value| {
+        Some((String::from(found.get("check")?.as_str()?), found.get("period")?.clone()))
+    };
+    list(document, "findings").filter_map(named).collect::<Map<String, Value>>().into()
 }
 
 fn list<'v>(value: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
@@ -268,18 +286,29 @@ fn clause(standing: &Standing, then: &Posture) -> Value {
     made.insert("since".into(), json!(since.map(|point| point.since)));
     let mut say = |member: &str, text: &str| made.insert(member.into(), text.into());
     say("missing", row.missing());
+    say("missing_zh", row.missing_zh());
     match &row.answer {
-        Answer::NotBuilt { not_built } => drop(say("missing", not_built)),
-        Answer::Tenant { tenant, seen } => {
-            say("tenant_does", tenant);
-            say("seen", seen);
+        Answer::NotBuilt { not_built, not_built_zh } => {
+            say("missing", not_built);
+            say("missing_zh", not_built_zh);
         }
-        Answer::Facts { facts } => drop(say("note", facts)),
+        Answer::Tenant { tenant, tenant_zh, seen, seen_zh } => {
+            say("tenant_does", tenant);
+            say("tenant_does_zh", tenant_zh);
+            say("seen", seen);
+            say("seen_zh", seen_zh);
+        }
+        Answer::Facts { facts, facts_zh } => {
+            say("note", facts);
+            say("note_zh", facts_zh);
+        }
         Answer::SameAs { .. } | Answer::Checks { .. } | Answer::Duty { .. } => {}
     }
     if let Some(part) = &row.tenant {
         say("tenant_does", &part.does);
+        say("tenant_does_zh", &part.does_zh);
         say("seen", &part.seen);
+        say("seen_zh", &part.seen_zh);
     }
     if let Answer::SameAs { same_as } = &row.answer {
         made.insert("same_as".into(), json!(same_as));
@@ -305,10 +334,26 @@ fn finding(found: &Finding, marks: &[Mark], then: &Posture) -> Value {
     }
     let many = history.len().saturating_sub(BEFORE);
     let since = then.checks.get(&found.check).filter(|point| point.is == found.verdict);
+    let since = since.map_or(found.at, |point| point.since);
     let mut made = json!(found);
-    made["since"] = since.map_or(found.at, |point| point.since).into();
+    made["since"] = since.into();
+    made["period"] = observed(since, found.at);
+    made["says_nothing_about_zh"] = silent_zh(&found.check).into();
     made["history"] = history.split_off(many).into();
     made
+}
+
+/// The files of records, and the newest statement. A duty can be done by somebody's word: that is shown
+/// as it is, and not as a file that is missing.
+fn shown(records: &[Value]) -> (Vec<&Value>, Option<&Value>) {
+    let (stated, files): (Vec<&Value>, Vec<&Value>) =
+        records.iter().partition(|record| record.get("statement").is_some());
+    let said = stated.into_iter().filter_map(|record| record.get("statement"));
+    let order = |said: &&Value| {
+        let to = said.get("to").and_then(Value::as_str).unwrap_or_default().to_string();
+        (to, said.get("at").and_then(Value::as_i64))
+    };
+    (files, said.max_by_key(order))
 }
 
 /// A duty with its records.
@@ -319,16 +364,22 @@ fn duty(standing: &Standing, registers: &Registers) -> Option<Value> {
     let kept = standing.kept.as_ref();
     // One that is done once and for ever is due at the end of time, which is never.
     let due = kept.map(|kept| kept.due).filter(|due| *due < i64::MAX);
+    let records = registers.records.get(id).map(Vec::as_slice).unwrap_or_default();
+    let (records, statement) = shown(records);
+    let owner = registers.owners.get(id).unwrap_or(owner);
+    let owner_zh = OWNERS.iter().find(|(en, _)| en == owner).map(|(_, zh)| zh);
     Some(json!({
         "clause": id,
-        "owner": registers.owners.get(id).unwrap_or(owner),
+        "owner": owner,
+        "owner_zh": owner_zh,
         "every": String::from(*every),
         "last": kept.and_then(|kept| kept.last),
         "due": due,
         "state": standing.state,
         "shows_zh": shows_zh,
         "shows_en": shows_en,
-        "records": registers.records.get(id).cloned().unwrap_or_default(),
+        "records": records,
+        "statement": statement,
     }))
 }
 
@@ -413,6 +464,31 @@ mod tests {
         for mut odd in [json!(null), json!([]), json!({ "period": 5, "journal": 5, "standards": [5] })] {
             period(&mut odd, &marks(), Start { at: 0, entry: 0 });
         }
+    }
+
+    #[test]
+    fn what_was_stated_is_no_file_and_what_was_observed_has_an_end() {
+        let said = |to: &str, at: i64| json!({ "statement": { "text": "t", "to": to, "at": at } });
+        let file = json!({ "name": "a.pdf", "sha256": "00" });
+        let newest = said("2026-06-30", 9);
+        let all = [said("2026-06-30", 8), file.clone(), newest.clone(), said("2025-12-31", 10)];
+        assert_eq!(shown(&all), (vec![&file], Some(&newest["statement"])));
+        assert_eq!(shown(&all[1..2]), (vec![&file], None));
+        assert_eq!(shown(&[]), (vec![], None));
+        let row = json!({ "answer": { "duty": { "owner": "management", "every": "P1Y", "first": 30,
+            "record": "statement", "shows_en": "a", "shows_zh": "甲" } } });
+        let standing = standing("1", "provider", ["recorded", ""], row);
+        let mut registers = Registers::default();
+        assert_eq!(duty(&standing, &registers).unwrap()["statement"], Value::Null);
+        registers.records.insert("1".into(), all.to_vec());
+        let made = duty(&standing, &registers).unwrap();
+        assert_eq!((&made["records"], &made["statement"]), (&json!([file]), &newest["statement"]));
+
+        assert_eq!(observed(5, 9), json!({ "from": 5, "to": 9 }));
+        assert_eq!(observed(10, 9), json!({ "from": 9, "to": 9 }));
+        let found = json!({ "check": "x", "period": observed(5, 9) });
+        let document = json!({ "findings": [found, { "check": "y" }] });
+        assert_eq!(all_observed(&document), json!({ "x": { "from": 5, "to": 9 } }));
     }
 
     fn standing(id: &str, duty: &str, states: [&str; 2], rest: Value) -> Standing {

@@ -4,6 +4,7 @@
 //! a function that reads them. Without one there are no records, no exceptions and no nonce, and
 //! duties stand as ones of which nothing is known.
 
+use crate::catalogue::Catalogues;
 use crate::finding::{Context, DutyStanding, Exception};
 use jinyun_base::Time;
 use serde_json::Value;
@@ -14,6 +15,9 @@ use std::sync::Arc;
 /// gives them.
 #[derive(Debug, Clone, Default)]
 pub struct Registers {
+    /// The standards whose duties these are: what is judged with these registers is judged by those.
+    /// Nothing if nobody keeps registers.
+    pub catalogues: Option<Arc<Catalogues>>,
     /// Duties by the ids of their clauses.
     pub duties: BTreeMap<String, DutyStanding>,
     /// Who owes a duty, where that is not the catalogue's owner.

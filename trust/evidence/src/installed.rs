@@ -3,15 +3,16 @@
 //! Problem: what is judged must not change because a file did. Mechanism: the security administrator
 //! installs a catalogue; its row holds the digest of the file and is in the journal like every row,
 //! the file lies beside, named by that digest. The text itself is not in the journal, which goes to
-//! others than those who may read it. The control process loads the files once, at its start, and
-//! says in an entry which; one whose digest is another, or that does not fit any more, is refused by
-//! name, and the rest goes on. Not loaded while it runs: the registers of duties are made from the
-//! catalogue at the start too, and both have to speak of the same rows.
+//! others than those who may read it. Whenever the rows are others than what is in force, at the start
+//! and while the process runs, the files are read and an entry says what came of it; one whose digest
+//! is another, or that does not fit any more, is refused by name, and the rest goes on. The command
+//! hands nothing over to whoever loads: rows and files are all that counts, so a vote, a kill, or a
+//! nudge that is lost changes nothing but the moment.
 //!
 //! A second person is the approval rules' business: both commands can be made to wait. The file of one
 //! that waits lies here until the request has ended.
 
-use crate::catalogue::{BYTES, Catalogue, Catalogues, Malformed};
+use crate::catalogue::{BYTES, Catalogue, Loaded, Malformed};
 use crate::evidence::Evidence;
 use crate::rest::allow;
 use jinyun_approval::Approval;
@@ -22,7 +23,7 @@ use jinyun_rest::{Call, Cloud, Reply, Route};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 const CREATE: &str = "evidence:catalogue:create";
 const DELETE: &str = "evidence:catalogue:delete";
 const LIST: &str = "evidence:catalogue:list";
-/// The entry of a process that has loaded what is installed.
+/// The entry that says what is in force from here on.
 pub(crate) const LOAD: &str = "evidence:catalogue:load";
 
 /// So many flaws of a file are told to a caller; `jinyun catalogue check` tells all.
@@ -111,85 +112,61 @@ fn digest(bytes: &[u8]) -> String {
     jinyun_journal::to_hex(&Sha256::digest(bytes))
 }
 
-/// What a process has loaded, and what it has not.
-pub(crate) struct Loaded {
-    /// The shipped ones and those that were loaded.
-    pub catalogues: &'static Catalogues,
-    /// Those that were loaded: key and digest.
-    pub good: BTreeMap<String, String>,
-    /// Those that were not: key and why.
-    pub refused: Vec<(String, String)>,
-}
-
 fn place(dir: &Path, sha256: &str) -> PathBuf {
     dir.join(format!("{sha256}.yaml"))
 }
 
 /// A catalogue from its file, if that is what was installed.
-fn read(dir: &Path, spec: &InstalledSpec) -> Result<Catalogue, String> {
+fn read(dir: &Path, key: &str, sha256: &str) -> Result<Catalogue, String> {
     let again = "remove the catalogue and install it again";
-    let bytes = fs::read(place(dir, &spec.sha256))
+    let bytes = fs::read(place(dir, sha256))
         .map_err(|e| format!("its file cannot be read ({e}): {again}"))?;
     let is = digest(&bytes);
-    if is != spec.sha256 {
+    if is != sha256 {
         return Err(format!(
-            "its file was changed after it was installed: SHA-256 {is}, and {} is on record: {again}",
-            spec.sha256
+            "its file was changed after it was installed: SHA-256 {is}, and {sha256} is on record: {again}"
         ));
     }
-    let catalogue = Catalogue::bring(&format!("{}.yaml", spec.key), &bytes)
+    let catalogue = Catalogue::bring(&format!("{key}.yaml"), &bytes)
         .map_err(|malformed| malformed.first().to_string())?;
-    match catalogue.key == spec.key {
+    match catalogue.key == key {
         true => Ok(catalogue),
         false => Err(format!("its file has another key: {again}")),
     }
 }
 
-fn rows(cloud: &Cloud) -> Result<Vec<Have<Installed>>, Fault> {
-    let mut rows = cloud.reader.view(|view| view.list::<Installed>(&Query::default()))?;
-    // One may refer to another that was there before.
+fn rows(view: &mut View<'_>) -> Result<Vec<Have<Installed>>, Fault> {
+    let mut rows = view.list::<Installed>(&Query::default())?;
+    // Of two that do not fit each other, the first holds.
     rows.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
     Ok(rows)
 }
 
 /// The digests of catalogues whose installation waits for somebody's approval.
-fn asked_for(cloud: &Cloud) -> Result<Vec<String>, Fault> {
-    let open = cloud.reader.view(|view| view.list::<Approval>(&Query::field("open", "yes")))?;
+fn asked_for(view: &mut View<'_>) -> Result<Vec<String>, Fault> {
+    let open = view.list::<Approval>(&Query::field("open", "yes"))?;
     let commands = open.into_iter().map(|have| have.spec.command);
     let files = commands.filter(|command| command.action == CREATE)
         .filter_map(|command| command.args.get("sha256").and_then(Value::as_str).map(String::from));
     Ok(files.collect())
 }
 
-/// Loads what is installed. Once in the life of a process: what comes of it is never given back.
-pub(crate) fn load(dir: &Path, cloud: &Cloud) -> Result<Loaded, Fault> {
-    let shipped = Catalogue::shipped()?;
-    let (mut good, mut refused) = (BTreeMap::new(), Vec::new());
-    let mut joined: Option<Catalogues> = None;
-    let installed = rows(cloud)?;
-    for have in &installed {
-        let InstalledSpec { key, sha256, .. } = &have.spec;
-        let base = joined.as_ref().unwrap_or(shipped);
-        let with = |catalogue| base.with([catalogue]).map_err(|bad: Malformed| bad.first().to_string());
-        match read(dir, &have.spec).and_then(with) {
-            Ok(all) => {
-                joined = Some(all);
-                good.insert(key.clone(), sha256.clone());
-            }
-            Err(why) => refused.push((key.clone(), why)),
-        }
-    }
-    let named = installed.into_iter().map(|have| have.spec.sha256).chain(asked_for(cloud)?);
-    sweep(dir, named.map(|sha256| place(dir, &sha256)).collect())?;
-    let catalogues = match joined {
-        Some(all) => &*Box::leak(Box::new(all)),
-        None => shipped,
-    };
-    Ok(Loaded { catalogues, good, refused })
+/// What can be in force by what is on record now, and the files that something on record names.
+pub(crate) fn next(dir: &Path, cloud: &Cloud, before: &Loaded)
+    -> Result<(Loaded, BTreeSet<PathBuf>), Fault> {
+    let (asked, installed) = cloud.reader.view(|view| {
+        // In this order: one that is approved in between is in both, and not in neither.
+        Ok((asked_for(view)?, rows(view)?))
+    })?;
+    let named = installed.iter().map(|have| (have.spec.key.as_str(), have.spec.sha256.as_str()));
+    let loaded = before.next(&Catalogue::shared()?, named, |key, sha256| read(dir, key, sha256));
+    let files = installed.iter().map(|have| &have.spec.sha256).chain(&asked);
+    Ok((loaded, files.map(|sha256| place(dir, sha256)).collect()))
 }
 
-/// Removes files that no row and no request for approval names.
-fn sweep(dir: &Path, kept: BTreeSet<PathBuf>) -> Result<(), Fault> {
+/// Removes files that nothing on record names. For whoever has the turn: who installs keeps a file
+/// before it is on record.
+pub(crate) fn sweep(dir: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), Fault> {
     let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", dir.display()));
     fs::create_dir_all(dir).map_err(bad)?;
     for entry in fs::read_dir(dir).map_err(bad)? {
@@ -201,20 +178,15 @@ fn sweep(dir: &Path, kept: BTreeSet<PathBuf>) -> Result<(), Fault> {
     Ok(())
 }
 
-impl Loaded {
-    /// What the journal is told of it; nothing if nothing is installed.
-    pub fn note(&self) -> Option<Value> {
-        if self.good.is_empty() && self.refused.is_empty() {
-            return None;
-        }
-        let loaded: Vec<Value> = self.good.iter().map(|(key, sha256)| {
-            let rows = self.catalogues.get(key).map_or(0, |one| one.clauses.len());
-            json!({ "key": key, "sha256": sha256, "rows": rows })
-        }).collect();
-        let refused: Vec<Value> =
-            self.refused.iter().map(|(key, why)| json!({ "key": key, "why": why })).collect();
-        Some(json!({ "loaded": loaded, "refused": refused }))
-    }
+/// What the journal is told of what is in force beside the shipped ones.
+pub(crate) fn note(loaded: &Loaded) -> Value {
+    let good: Vec<Value> = loaded.good.iter().map(|(key, sha256)| {
+        let rows = loaded.catalogues.get(key).map_or(0, |one| one.clauses.len());
+        json!({ "key": key, "sha256": sha256, "rows": rows })
+    }).collect();
+    let refused: Vec<Value> =
+        loaded.refused.iter().map(|(key, why)| json!({ "key": key, "why": why })).collect();
+    json!({ "loaded": good, "refused": refused })
 }
 
 /// Writes a file whole, durably, readable by its owner alone.
@@ -283,49 +255,40 @@ fn install(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     }
     let bytes = body(call)?;
     let catalogue = Catalogue::bring("the catalogue", &bytes).map_err(|bad| unfit(&bad))?;
-    let dir = evidence.brought();
-    let there = rows(call.cloud)?;
-    let mut base = Catalogue::shipped()?.with([]).map_err(|bad| bad.first())?;
-    for have in &there {
+    let came = evidence.change(|loaded| {
         // One that is refused is told of in the list; this one may not rest on it.
-        if let Some(with) = read(&dir, &have.spec).ok().and_then(|other| base.with([other]).ok()) {
-            base = with;
-        }
-    }
-    base.with([catalogue.clone()]).map_err(|bad| unfit(&bad))?;
-    let sha256 = digest(&bytes);
-    // Another row has it, or a request that waits.
-    let known = place(&dir, &sha256).exists();
-    let path = keep(&dir, &sha256, &bytes)?;
-    let rows = u64::try_from(catalogue.clauses.len()).unwrap_or_default();
-    let asked = NewCatalogue { key: catalogue.key, standard: catalogue.standard, sha256, rows };
-    let came = match call.run(command.with(json!(asked))) {
-        Ok(came) => came,
-        Err(failure) => {
-            if let Some(reply) = waits(&failure) {
-                return Ok(reply);
-            }
-            if !known {
-                // What stays is removed at the next start.
+        loaded.catalogues.with([catalogue.clone()]).map_err(|bad| unfit(&bad))?;
+        let (dir, sha256) = (evidence.brought(), digest(&bytes));
+        // Another row has it, or a request that waits.
+        let known = place(&dir, &sha256).exists();
+        let path = keep(&dir, &sha256, &bytes)?;
+        let rows = u64::try_from(catalogue.clauses.len()).unwrap_or_default();
+        let asked = NewCatalogue { key: catalogue.key, standard: catalogue.standard, sha256, rows };
+        call.run(command.with(json!(asked))).inspect_err(|failure| {
+            if !known && waits(failure).is_none() {
+                // What stays is swept away within a minute.
                 let _ = fs::remove_file(&path);
             }
-            return Err(failure);
-        }
+        })
+    });
+    let came = match came {
+        Ok(came) => came,
+        Err(failure) => return waits(&failure).ok_or(failure),
     };
     let id = came.value.get("id").and_then(Value::as_str).map(Id::from);
     let id = id.ok_or_else(|| Fault::new("a command returned no id"))?;
     let have = call.again::<Installed>(&id)?;
-    Ok(Reply::with(201, json!({ "catalogue": shown(evidence, &have) })))
+    Ok(Reply::with(201, json!({ "catalogue": shown(evidence, &evidence.loaded(), &have) })))
 }
 
 /// An installed catalogue and how it is with it.
-fn shown(evidence: &Evidence, have: &Have<Installed>) -> Value {
-    let (spec, loaded) = (&have.spec, evidence.loaded());
-    let why = loaded.refused.iter().find(|(key, _)| *key == spec.key).map(|(_, why)| why);
-    let state = match loaded.good.get(&spec.key) {
-        Some(sha256) if *sha256 == spec.sha256 => "loaded",
-        _ if why.is_some() => "refused",
-        _ => "waiting",
+fn shown(evidence: &Evidence, loaded: &Loaded, have: &Have<Installed>) -> Value {
+    let spec = &have.spec;
+    let (state, why) = match (loaded.good.get(&spec.key), loaded.refused.get(&spec.key)) {
+        (Some(sha256), _) if *sha256 == spec.sha256 => ("loaded", None),
+        (_, Some(why)) => ("refused", Some(why.clone())),
+        // Nobody has looked yet, or whoever did could not.
+        _ => ("waiting", evidence.stuck()),
     };
     json!({
         "key": spec.key, "standard": spec.standard, "rows": spec.rows, "shipped": false,
@@ -340,24 +303,24 @@ fn list(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
         "key": one.key, "standard": one.standard, "rows": one.clauses.len(), "shipped": true,
         "state": "loaded",
     })).collect();
-    let there = rows(call.cloud)?;
-    all.extend(there.iter().map(|have| shown(evidence, have)));
-    // Its row is gone, and this process still judges by it.
-    let gone = evidence.loaded().good.keys()
-        .filter(|key| there.iter().all(|have| have.spec.key != **key));
-    all.extend(gone.filter_map(|key| evidence.catalogues().get(key)).map(|one| json!({
+    let loaded = evidence.loaded();
+    let there = call.view(rows)?;
+    all.extend(there.iter().map(|have| shown(evidence, &loaded, have)));
+    // Its row is gone, and nobody has looked since, or whoever did could not.
+    let gone = loaded.good.keys().filter(|key| there.iter().all(|have| have.spec.key != **key));
+    all.extend(gone.filter_map(|key| loaded.catalogues.get(key)).map(|one| json!({
         "key": one.key, "standard": one.standard, "rows": one.clauses.len(), "shipped": false,
-        "state": "removed",
+        "state": "removed", "why": evidence.stuck(),
     })));
     Ok(Reply::ok(json!({ "catalogues": all })))
 }
 
-fn remove(_: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
+fn remove(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     let command = call.command(DELETE);
     let about = Object { domain: Some(PROVIDER.into()), ..Object::default() };
     call.cloud.reader.allow(&command, &about)?;
     let key = call.param("key");
-    let there = rows(call.cloud)?;
+    let there = call.view(rows)?;
     let Some(have) = there.iter().find(|have| have.spec.key == key) else {
         let shipped = Catalogue::shipped()?.get(key).is_some();
         let refusal = match shipped {
@@ -366,7 +329,17 @@ fn remove(_: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
         };
         return Err(call.cloud.reader.deny(&command, refusal));
     };
-    match call.run(command.on(have.id.clone())) {
+    let command = command.on(have.id.clone());
+    let came = evidence.change(|loaded| {
+        let others = loaded.resting_on(&Catalogue::shared()?, key);
+        if !others.is_empty() {
+            let say = format!("Rows of {} refer to rows of this catalogue: remove that first.",
+                others.join(", "));
+            return Err(call.cloud.reader.deny(&command, Refusal::conflict(say)));
+        }
+        call.run(command.clone())
+    });
+    match came {
         Ok(_) => Ok(Reply::empty(204)),
         Err(failure) => waits(&failure).ok_or(failure),
     }

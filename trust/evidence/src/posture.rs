@@ -2,10 +2,11 @@
 //!
 //! Problem: "it was met all year" is a claim about moments that nobody can look at again. Mechanism:
 //! each change of a verdict and of a clause's state is an entry, and so is, every hour, a seal with
-//! counts and the digest of everything that then held; the first seal of a process and one a day
-//! hold everything itself. So the journal says since when, until when, and for how long nobody
-//! looked. Not a table of states: a row can be written by whoever has the database, an entry cannot
-//! be taken away unseen.
+//! counts and the digest of everything that then held; the first seal of a process, one a day, and one
+//! when other standards are judged by from there on hold everything itself. So the journal says since
+//! when, until when, and for how long nobody looked; a clause has no state before it was there and
+//! none after it is gone. Not a table of states: a row can be written by whoever has the database, an
+//! entry cannot be taken away unseen.
 //!
 //! Everything here is a pure function of entries.
 

@@ -1,8 +1,11 @@
 //! Evidence over REST: below `/evidence`; the management listener's tokens alone may.
 
 use crate::catalogue::{AREAS, Catalogues, Level};
+use crate::checks::silent_zh;
+use crate::desk::Held;
 use crate::evidence::{CREATE, Evidence};
 use crate::finding::{Counts, Half, Standing, State, Tally, Verdict};
+use crate::full::observed;
 use crate::installed;
 use crate::posture::{self, Mark, Point, What, gaps, is_violation, violations};
 use crate::watch::span;
@@ -13,7 +16,7 @@ use jinyun_rest::{Call, Reply, Route};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const SHOW: &str = "evidence:assessment:show";
@@ -76,9 +79,23 @@ fn point<T: Serialize>(point: &Point<T>) -> Value {
     json!({ "is": point.is, "since": Time(point.since).seconds(), "entry": point.entry })
 }
 
-/// How many of each standard's own clauses stood how, by what the journal says of them.
-fn counted(catalogues: &Catalogues, clauses: &BTreeMap<String, Point<State>>) -> Vec<Value> {
-    catalogues.iter().map(|catalogue| {
+/// The keys of the standards that were judged by at a moment, as the newest seal before it has them.
+fn judged_by(marks: &[Mark], at: i64) -> Option<BTreeSet<&str>> {
+    marks.iter().rev().filter(|mark| mark.at <= at).find_map(|mark| match &mark.what {
+        What::Seal(seal) if !seal.counts.is_empty() => {
+            Some(seal.counts.keys().map(String::as_str).collect())
+        }
+        _ => None,
+    })
+}
+
+/// How many of each standard's own clauses stood how, by what the journal says of them. A standard that
+/// was not judged by yet has no row of which nothing was known.
+fn counted(catalogues: &Catalogues, marks: &[Mark], at: i64,
+    clauses: &BTreeMap<String, Point<State>>) -> Vec<Value> {
+    let then = judged_by(marks, at);
+    let there = |key: &str| then.as_ref().is_none_or(|keys| keys.contains(key));
+    catalogues.iter().filter(|catalogue| there(&catalogue.key)).map(|catalogue| {
         let mut counts: BTreeMap<State, u64> = BTreeMap::new();
         let mut unknown = 0;
         for clause in catalogue.own() {
@@ -113,7 +130,7 @@ fn then(catalogues: &Catalogues, marks: &[Mark], at: i64, now: i64) -> Result<Va
         "from": "journal",
         "checks": checks,
         "clauses": clauses,
-        "standards": counted(catalogues, &then.clauses),
+        "standards": counted(catalogues, marks, at, &then.clauses),
         "seal": then.seal.map(|seal| json!({
             "at": Time(seal.at).seconds(), "entry": seal.entry, "holds": seal.holds,
         })),
@@ -125,7 +142,7 @@ const DAY: i64 = 86_400 * Time::SECOND;
 
 /// How it stands, from memory.
 fn now(evidence: &Evidence, at: Time) -> Value {
-    let (held, _, clauses) = evidence.watch().stands();
+    let (held, catalogues, clauses) = evidence.watch().stands();
     let checks: BTreeMap<&str, Value> = held.iter().map(|held| {
         let found = &held.finding;
         (found.check.as_str(), json!({
@@ -135,13 +152,13 @@ fn now(evidence: &Evidence, at: Time) -> Value {
         }))
     }).collect();
     let standards: Vec<Tally> =
-        evidence.catalogues().iter().map(|catalogue| Tally::of(catalogue, &clauses)).collect();
+        catalogues.iter().map(|catalogue| Tally::of(catalogue, &clauses)).collect();
     json!({
         "at": at.seconds(),
         "from": "memory",
         "checks": checks,
         "standards": standards,
-        "freshness": evidence.watch().freshness(),
+        "freshness": evidence.watch().fresh(&clauses),
     })
 }
 
@@ -150,34 +167,42 @@ fn show_posture(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> 
     let at = evidence.watch().now();
     let shown = match asked_at(call, at)? {
         Some(past) => {
-            evidence.watch().marks(|marks| then(evidence.catalogues(), marks, past, at.0))?
+            evidence.watch().marks(|marks| then(&evidence.catalogues(), marks, past, at.0))?
         }
         None => now(evidence, at),
     };
     Ok(Reply::ok(json!({ "posture": shown })))
 }
 
+/// A finding with its age, and over which time it was observed to be so.
+fn shown(held: &Held, now: Time) -> Value {
+    let found = &held.finding;
+    let mut one = json!(held);
+    one["period"] = observed(held.since, found.at);
+    one["says_nothing_about_zh"] = silent_zh(&found.check).into();
+    one["age_seconds"] = now.seconds_since(Time(found.at)).max(0).into();
+    one
+}
+
 fn list_findings(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     allow(call, FINDINGS, &["check", "verdict"])?;
     let verdict = word::<Verdict>(call, "verdict", VERDICTS)?;
     let now = evidence.watch().now();
-    let mut shown = Vec::new();
+    let mut findings = Vec::new();
     for held in evidence.watch().findings() {
         let found = &held.finding;
         let named = call.ask("check").is_none_or(|name| name == found.check);
         if named && verdict.is_none_or(|verdict| verdict == found.verdict) {
-            let mut one = json!(found);
-            one["since"] = held.since.into();
-            one["age_seconds"] = now.seconds_since(Time(found.at)).max(0).into();
-            shown.push(one);
+            findings.push(shown(&held, now));
         }
     }
-    Ok(Reply::ok(json!({ "findings": shown })))
+    Ok(Reply::ok(json!({ "findings": findings })))
 }
 
 fn list_clauses(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     allow(call, CLAUSES, &["standard", "state", "level", "area"])?;
-    let (catalogues, standard) = (evidence.catalogues(), call.ask("standard"));
+    let (_, catalogues, mut clauses) = evidence.watch().stands();
+    let standard = call.ask("standard");
     let state = word::<State>(call, "state", STATES)?;
     let level = word::<Level>(call, "level", LEVELS)?;
     if standard.is_some_and(|key| catalogues.get(key).is_none()) {
@@ -190,7 +215,6 @@ fn list_clauses(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> 
         let codes: Vec<&str> = AREAS.iter().map(|(code, ..)| *code).collect();
         return Err(Refusal::invalid("area", format!("must be one of {}", codes.join(", "))).into());
     }
-    let (_, _, mut clauses) = evidence.watch().stands();
     clauses.retain(|s| {
         standard.is_none_or(|key| key == s.standard)
             && level.is_none_or(|level| level == s.clause.level)
@@ -202,7 +226,8 @@ fn list_clauses(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> 
 }
 
 /// What the journal says of a clause, oldest first. A seal that holds everything counts where it
-/// says something new.
+/// says something new; one without the clause says that no standard had it then, so that what comes
+/// later begins anew.
 fn history(marks: &[Mark], id: &str) -> Vec<Value> {
     let names = [false, true].map(|tenant| posture::key(id, tenant));
     let mut last: [Option<State>; 2] = [None, None];
@@ -213,10 +238,13 @@ fn history(marks: &[Mark], id: &str) -> Vec<Value> {
             let to = match &mark.what {
                 What::Clause(change) if change.clause == id && change.tenant == tenant => change.to,
                 What::Seal(seal) => {
-                    let mut base = seal.base.iter().flat_map(|base| &base.clauses);
-                    match base.find(|(_, names)| names.contains(name)) {
+                    let Some(base) = &seal.base else { continue };
+                    match base.clauses.iter().find(|(_, names)| names.contains(name)) {
                         Some((state, _)) => *state,
-                        None => continue,
+                        None => {
+                            last[half] = None;
+                            continue;
+                        }
                     }
                 }
                 _ => continue,
@@ -244,8 +272,10 @@ fn show_clause(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
     let Some(standing) = clauses.into_iter().find(is) else {
         return Err(Refusal::not_found("clause", id).into());
     };
-    let findings: Vec<_> = standing.clause.checks()
-        .filter_map(|name| held.iter().find(|held| held.finding.check == name)).collect();
+    let now = evidence.watch().now();
+    let findings: Vec<Value> = standing.clause.checks()
+        .filter_map(|name| held.iter().find(|held| held.finding.check == name))
+        .map(|held| shown(held, now)).collect();
     let history = evidence.watch().marks(|marks| history(marks, id));
     let guardrails = evidence.guardrails_of(id);
     Ok(Reply::ok(json!({
@@ -262,6 +292,7 @@ fn list_violations(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failur
     if from > to {
         return Err(Refusal::invalid("since", "is later than the end").into());
     }
+    let catalogues = evidence.catalogues();
     let (then, times, silent) = evidence.watch().marks(|marks| {
         (posture::posture(marks, to), violations(marks, from, to), gaps(marks, from, to))
     });
@@ -269,7 +300,7 @@ fn list_violations(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failur
         let id = name.strip_suffix("/tenant").unwrap_or(&name);
         let seconds: i64 = times.iter().map(|(from, to)| (to - from) / Time::SECOND).sum();
         let lasts = then.clauses.get(&name).is_some_and(|point| is_violation(point.is));
-        let standard = evidence.catalogues().of(id).map(|catalogue| catalogue.key.as_str());
+        let standard = catalogues.of(id).map(|catalogue| catalogue.key.as_str());
         json!({
             "standard": standard,
             "clause": id,

@@ -6,9 +6,14 @@
 //! the edge would make them from tokens, in the two projects of the stage; images by the image
 //! service's own routes, so that what is refused is refused where a client would be. What is left
 //! (a group, an image) goes when the stage is struck.
+//!
+//! Which attacks may go together follows from what they change. Those between ports change nothing.
+//! Zones change the groups of two ports of the first network, the cut changes a port of the second one:
+//! each has its own steps in order, and neither's probes go where the other's changes are felt (what
+//! the cut sends in the first network is allowed in and out of any zone). Limits and images come alone.
 
 use crate::attack::more::{self, Targets, ZONE_TCP};
-use crate::attack::{Attempt, INWARD, Judged, Outcome, Posts, Prober, Tried, judge};
+use crate::attack::{Attempt, INWARD, Judged, Outcome, Posts, Prober, Tried, judge, untried};
 use crate::evidence::Setup;
 use crate::facts::{doors, site};
 use crate::stage::{Built, Stage};
@@ -35,6 +40,8 @@ const LOOKS: u32 = 200;
 const ITEM: &str = "network";
 /// Length of the image that is put in and taken out.
 const IMAGE: usize = 64 << 10;
+/// The check of the port that is cut.
+const CUT: &str = "port-cut";
 
 /// What these trials need beside the stage.
 pub struct Rooms<'a> {
@@ -94,22 +101,36 @@ pub(crate) fn shelves(setup: &Setup, built: &Built, tag: &str, kept: &mut Option
 
 fn without_files() -> (Vec<Attempt>, Result<Vec<Taken>, String>) {
     let why = "the files of images are not at hand".to_string();
-    (vec![untried("another project's image", why.clone())], Err(why))
+    (vec![not_tried("another project's image", why.clone())], Err(why))
 }
 
-/// Carries out what changes something, on a stage that stands. Probes carry `payload`.
-/// Images are left out if they are tried again and again elsewhere.
-pub(crate) fn attack(setup: &Setup, stage: &Stage, tag: &str, payload: &str, all: bool,
-    world: &mut World) {
+/// Carries out what changes ports and groups of what stands of a stage, both at the same time. Probes
+/// carry `payload`.
+pub(crate) fn turned(setup: &Setup, built: &Built, tag: &str, payload: &str) -> Vec<Tried> {
+    // No volume is needed.
+    let stage = &built.stage(Id::new(""));
     let ask = |ask: Ask| match (setup.ask)(&stage.host, ask) {
         Ok(said) => said,
         Err(failure) => Said::Failed { why: failure.to_string() },
     };
-    let prober = Prober::new(&ask, format!("{payload}-r"));
+    let tag = &format!("{tag}-r");
+    let rooms = Rooms { cloud: &setup.cloud, hosts: &setup.hosts, stage, tag, images: None };
+    let (zoned, cut) = std::thread::scope(|scope| {
+        let cut = scope.spawn(|| cut_off(&rooms, &Prober::new(&ask, format!("{payload}-c"))));
+        (zoned(&rooms, &Prober::new(&ask, format!("{payload}-z"))), cut.join())
+    });
+    let mut tried = vec![zoned];
+    tried.extend(cut.map_or_else(|_| untried(&[CUT], "the attack broke off"), |cut| vec![cut]));
+    tried
+}
+
+/// Carries out what changes records alone, on a stage that stands. Images are left out if they are
+/// tried again and again elsewhere.
+pub(crate) fn attack(setup: &Setup, stage: &Stage, tag: &str, all: bool, world: &mut World) {
     let tag = format!("{tag}-r");
     let images = setup.site.images.as_ref().filter(|_| all);
     let rooms = Rooms { cloud: &setup.cloud, hosts: &setup.hosts, stage, tag: &tag, images };
-    let (tried, taken) = turns(&rooms, &prober);
+    let (tried, taken) = quiet(&rooms);
     world.tried.extend(tried);
     world.site.taken = taken;
 }
@@ -130,38 +151,49 @@ pub(crate) fn knock(setup: &Setup, world: &mut World) {
     world.tried.push(doors::as_attack(&world.site.doors));
 }
 
-/// Carries everything out.
+/// Carries everything out, one after the other.
 pub fn try_rooms(rooms: &Rooms<'_>, prober: &Prober<'_>, targets: &Targets)
     -> (Vec<Tried>, Result<Vec<Taken>, String>) {
     let at = &rooms.stage.posts;
     let mut tried: Vec<Tried> = more::MORE.iter()
-        .map(|&(check, attack)| Tried { check, attempts: attack(prober, at) }).collect();
+        .map(|&(check, attack)| Tried { check, attempts: prober.carry_out(attack(prober, at)) })
+        .collect();
     let attempts = more::guest_to_platform(prober, at, targets);
     tried.push(Tried { check: "guest-to-platform", attempts });
-    let (others, taken) = turns(rooms, prober);
+    tried.extend([zoned(rooms, prober), cut_off(rooms, prober)]);
+    let (others, taken) = quiet(rooms);
     tried.extend(others);
     (tried, taken)
 }
 
-/// What changes something: zones, a port that is cut, a limit, images.
-fn turns(rooms: &Rooms<'_>, prober: &Prober<'_>) -> (Vec<Tried>, Result<Vec<Taken>, String>) {
-    let (at, mut tried) = (&rooms.stage.posts, Vec::new());
-    let mut add = |check, attempts| tried.push(Tried { check, attempts });
+/// Zones.
+fn zoned(rooms: &Rooms<'_>, prober: &Prober<'_>) -> Tried {
     let mut zone = Zone::default();
     let mut join = |member| zone.turn(rooms, member);
-    add("group-zones", more::group_zones(prober, at, &mut join));
+    let attempts = more::group_zones(prober, &rooms.stage.posts, &mut join);
+    Tried { check: "group-zones", attempts }
+}
+
+/// A port that is cut.
+fn cut_off(rooms: &Rooms<'_>, prober: &Prober<'_>) -> Tried {
     let mut up = |on| switch(rooms, on);
-    add("port-cut", more::port_cut(prober, at, &mut up));
-    add("limits-hold", limits(rooms, 0));
+    Tried { check: CUT, attempts: more::port_cut(prober, &rooms.stage.posts, &mut up) }
+}
+
+/// A limit and images.
+fn quiet(rooms: &Rooms<'_>) -> (Vec<Tried>, Result<Vec<Taken>, String>) {
     let (images, taken) = match rooms.images {
         Some(files) => images(rooms, files, &mut None),
         None => without_files(),
     };
-    add("foreign-image", images);
+    let tried = vec![
+        Tried { check: "limits-hold", attempts: limits(rooms, 0) },
+        Tried { check: "foreign-image", attempts: images },
+    ];
     (tried, taken)
 }
 
-fn untried(what: &'static str, why: String) -> Attempt {
+fn not_tried(what: &'static str, why: String) -> Attempt {
     Attempt { what, forbidden: true, outcome: Outcome::Untried(why) }
 }
 
@@ -192,14 +224,18 @@ impl Rooms<'_> {
         Command::new(action, tenant(self, &self.stage.ground.mine), self.tag).with(args)
     }
 
-    /// Waits until the stage's host has done a document that is as it must be.
+    /// Waits until the stage's ports are on their host as a document says that is as it must be. The
+    /// rest of that host is nothing to wait for: it may be making a disk.
     fn wait(&self, is_so: impl Fn(&HostWant) -> bool) -> Result<(), String> {
-        let host = &self.stage.host;
+        let Stage { host, posts, .. } = self.stage;
         for _ in 0..LOOKS {
             let told = self.hosts.document(host);
             let done = self.hosts.reported(host).map(|(report, _)| report);
             if let (Some(told), Some(done)) = (told, done)
-                && is_so(&told) && done.converged && done.generation >= told.generation
+                && is_so(&told) && done.generation >= told.generation
+                && posts.all().iter().all(|seat| {
+                    done.ports.iter().any(|port| port.id == seat.id && port.ready)
+                })
             {
                 return Ok(());
             }
@@ -293,7 +329,7 @@ fn switch(rooms: &Rooms<'_>, on: bool) -> Result<(), String> {
 pub fn limits(rooms: &Rooms<'_>, slack: i64) -> Vec<Attempt> {
     let mut tried = Vec::new();
     if let Err(why) = limit(rooms, slack, &mut tried) {
-        tried.push(untried("one more than a project may have", why));
+        tried.push(not_tried("one more than a project may have", why));
     }
     tried
 }
@@ -383,7 +419,7 @@ fn images(rooms: &Rooms<'_>, files: &Arc<Files>, kept: &mut Option<String>)
     let data: Vec<u8> = (0..IMAGE).map(|n| (n % 251) as u8).collect();
     let id = match kept.take().map_or_else(|| put(&service, theirs, &data), Ok) {
         Ok(id) => id,
-        Err(why) => return (vec![untried("another project's image", why.clone())], Err(why)),
+        Err(why) => return (vec![not_tried("another project's image", why.clone())], Err(why)),
     };
     let ask = |what: &'static str, forbidden: bool, by: &Id, method: &str, path: &str| {
         let sent = (method == "PUT").then(|| data.clone());

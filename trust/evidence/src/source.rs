@@ -195,24 +195,52 @@ impl Real {
         stage::clear(&self.setup.cloud, tag)
     }
 
-    /// The whole stage, and since when there are entries about it.
-    fn stage(&self, tag: &str) -> Result<(Stage, Time), Failure> {
+    /// The whole stage, since when there are entries about it, and what came of the attacks that change
+    /// its ports: both wait for the host most of the time, and neither for the other.
+    fn stage(&self, tag: &str, payload: &str) -> Result<(Stage, Time, Vec<Tried>), Failure> {
         let mut kept = lock(&self.camp);
         let camp = self.camp(&mut kept, tag)?;
-        Ok((stage::furnish(&self.setup.cloud, tag, &camp.built)?, camp.began))
+        let (setup, built) = (&self.setup, &camp.built);
+        let _changing = Changing::begin(&self.changing);
+        let (stage, turned) = std::thread::scope(|scope| {
+            let turned = scope.spawn(|| rooms::turned(setup, built, tag, payload));
+            (stage::furnish(&setup.cloud, tag, built), turned.join())
+        });
+        // Its checks say that there were no attacks.
+        Ok((stage?, camp.began, turned.unwrap_or_default()))
+    }
+
+    /// Attacks through ports that stand, while nobody else changes them or probes.
+    fn ports(&self, stage: &Stage, payload: &str) -> Vec<Tried> {
+        let _camp = lock(&self.camp);
+        [Needs::PORTS, Needs::INWARD].into_iter()
+            .flat_map(|facts| self.probe(facts, &stage.posts, &stage.host, payload)).collect()
     }
 
     /// Completes the stage, attacks, looks at hosts, strikes it, looks at what is left. Whoever calls
     /// has the turn. What is tried again and again is only tried here if somebody waits for it.
     /// Returns the number of entries that were there before the last look.
+    ///
+    /// ```text
+    ///   build -> make the volume        -> commands, people    -> limit, images -> look -> strike
+    ///              | zones | port cut        | port to port       (one after the other)
+    /// ```
+    /// What stands below each other goes on at the same time. Attacks that change records and those on
+    /// what the journal says of people do not: an entry more between two looks at a period's entries
+    /// would be a difference.
     pub fn attack(&self, nonce: Option<&str>, all: bool, world: &mut World,
         troubles: &mut Vec<String>) -> Result<u64, Failure> {
         let setup = &self.setup;
         let cloud = &*setup.cloud;
         let tag = self.tag();
-        let stage = self.stage(&tag);
+        let payload = payload(&tag, nonce);
+        let stage = self.stage(&tag, &payload);
         match &stage {
-            Ok((stage, began)) => {
+            Ok((stage, began, turned)) => std::thread::scope(|scope| {
+                let ports = match all {
+                    true => Some(scope.spawn(|| self.ports(stage, &payload))),
+                    false => None,
+                };
                 (world.tried, world.asked) = try_commands(cloud, &stage.ground, &tag);
                 let (tried, sights) = try_people(&Scene {
                     api: &self.inside,
@@ -227,24 +255,21 @@ impl Real {
                 world.tried.extend(tried);
                 world.sights = sights;
                 world.no_stage = String::new();
-            }
+                world.tried.extend(turned.iter().cloned());
+                let ports = ports.map(|ports| ports.join().unwrap_or_default());
+                world.tried.extend(ports.into_iter().flatten());
+            }),
             Err(failure) => {
                 (world.tried, world.sights) = (Vec::new(), Sights::default());
                 world.no_stage = format!("there is no synthetic tenant ({failure})");
                 troubles.push(world.no_stage.clone());
             }
         }
-        // People change nothing on hosts, so until here others could look and probe.
+        // People change nothing on hosts, so until here others could look.
         let mut camp = lock(&self.camp);
         let _changing = Changing::begin(&self.changing);
-        if let Ok((stage, _)) = &stage {
-            let payload = payload(&tag, nonce);
-            if all {
-                for facts in [Needs::PORTS, Needs::INWARD] {
-                    world.tried.extend(self.probe(facts, &stage.posts, &stage.host, &payload));
-                }
-            }
-            rooms::attack(setup, stage, &tag, &payload, all, world);
+        if let Ok((stage, ..)) = &stage {
+            rooms::attack(setup, stage, &tag, all, world);
         }
         rooms::look(setup, world);
         let seen = hosts::read(cloud, &setup.hosts, &setup.ask);
@@ -351,8 +376,13 @@ impl Real {
         let kept = notes(&path);
         match journal::read(&setup.cloud, &setup.keys, &setup.instance, &kept, &self.dir) {
             Ok((journal, notes)) => {
+                let problems = journal.problems.clone();
                 world.journal = Ok(journal);
-                keep(&path, &json!(notes))?;
+                // With checkpoints of a journal in which something is wrong nothing is to be compared.
+                if problems.is_empty() {
+                    keep(&path, &json!(notes))?;
+                }
+                self.proof_at(&path, |proof| proof.looked(problems, kept));
             }
             Err(fault) => {
                 troubles.push(format!("the journal: {fault}"));
@@ -385,6 +415,12 @@ impl Real {
         Ok(Read { done: true, more, remark, ..Read::default() })
     }
 
+    /// What is known of the journal between two rounds. It begins with the notes that were kept.
+    fn proof_at<T>(&self, path: &Path, work: impl FnOnce(&mut Proof) -> T) -> T {
+        let mut proof = lock(&self.proof);
+        work(proof.get_or_insert_with(|| Proof::begin(notes(path))))
+    }
+
     fn proof(&self, world: &mut World) -> Result<Read, Fault> {
         let Setup { cloud, keys, instance, .. } = &self.setup;
         let path = self.checkpoint();
@@ -392,18 +428,24 @@ impl Real {
         let began = self.now();
         journal::signed(cloud)?;
         let waited = self.now().0 - began.0;
-        let mut proof = lock(&self.proof);
-        let proof = proof.get_or_insert_with(|| Proof::begin(notes(&path)));
         let around = Around { cloud, keys, instance, dir: &self.dir };
-        let Step { journal, more, whole } = proof.step(&around, self.now())?;
+        let now = self.now();
+        let Step { journal, more, whole, swept } = self.proof_at(&path, |proof| {
+            let step = proof.step(&around, now)?;
+            if step.journal.as_ref().is_some_and(|journal| journal.problems.is_empty()) {
+                keep(&path, &json!(proof.notes()))?;
+            }
+            Ok::<Step, Fault>(step)
+        })?;
         let Some(journal) = journal else { return Ok(Read { more, waited, ..Read::default() }) };
-        if journal.problems.is_empty() {
-            keep(&path, &json!(proof.notes()))?;
-        }
         world.journal = Ok(journal);
-        let remark = whole.map_or(String::new(), |at| {
+        let mut remark = whole.map_or(String::new(), |at| {
             format!("all of it from the beginning since {}, the newest as it came", Time(at).seconds())
         });
+        if let Some(at) = swept.filter(|_| !remark.is_empty()) {
+            let since = Time(at).seconds();
+            remark.push_str(&format!(", each entry's bytes against the signed hashes since {since}"));
+        }
         Ok(Read { done: true, more, remark, waited, ..Read::default() })
     }
 }

@@ -15,7 +15,8 @@
 //!
 //! Between two strikes all but the volume stands ([`Built`]): attacks from port to port leave no
 //! entry, so they can be made every half minute, and building costs more entries than all that is
-//! tried. Its id never changes and its ranges are nobody's, so whoever finds it may take it away: a
+//! tried. A host takes seconds to encrypt a volume, so attacks that need none are made meanwhile. The
+//! stage's id never changes and its ranges are nobody's, so whoever finds it may take it away: a
 //! process does so when it begins, and the next attacks do.
 
 use crate::attack::{OPEN_TCP, OPEN_UDP, Posts, Seat};
@@ -290,10 +291,8 @@ pub(crate) fn raise(cloud: &Cloud, tag: &str) -> Result<Built, Failure> {
 
 /// Whether what was built is still there: all of its ports, on their host.
 pub(crate) fn stands(cloud: &Cloud, built: &Built) -> Result<bool, Fault> {
-    let Posts { sender, receiver, mute, other, other_mate, foreign, foreign_mate } = &built.posts;
-    let seats = [sender, receiver, mute, other, other_mate, foreign, foreign_mate];
     let there = cloud.reader.view(ports)?;
-    Ok(seats.iter().all(|seat| {
+    Ok(built.posts.all().iter().all(|seat| {
         there.iter().any(|port| port.id.as_str() == seat.id && port.spec.host == built.host)
     }))
 }

@@ -17,12 +17,14 @@
 mod agreed;
 mod factors;
 mod federated;
+mod guardrails;
 mod guests;
 mod logins;
 mod passkeys;
 mod records;
 mod rights;
 mod sealed;
+mod statements;
 mod stranger;
 
 pub use stranger::{Api, By, Came, Inside, Sent};
@@ -31,7 +33,7 @@ use crate::attack::{Attempt, Outcome, Tried};
 use crate::stage::{DOMAIN, Ground};
 use jinyun_base::{Entropy, Id, OsEntropy, Time};
 use jinyun_compute::{Keypair, Server, ServerSpec, Size};
-use jinyun_engine::{Command, Ctx, Effect, Failure, Job, Place, Query};
+use jinyun_engine::{Command, Ctx, Effect, Failure, Place, Query, Via};
 use jinyun_identity::{Group, User};
 use jinyun_journal::{Entry, Key};
 use jinyun_kms::Kms;
@@ -104,6 +106,8 @@ const TRIALS: &[Trial] = &[
     ("server-password", guests::password),
     ("approval-holds", agreed::approval),
     ("consent-holds", agreed::consent),
+    ("statement-holds", statements::statements),
+    ("guardrail-holds", guardrails::guardrails),
     ("no-secret-told", records::marks),
     // At the end: the others have filled the journal.
     ("service-in-journal", records::services),
@@ -259,19 +263,32 @@ impl<'a> Play<'a> {
 
     /// Runs a command of whoever is behind a token, for services whose routes nothing here needs.
     fn run(&mut self, by: &By, action: &str, target: Option<&Id>, args: Value) -> Came {
-        let source = self.place(0);
-        let actor = match by {
-            By::Token(token) => self.scene.api.actor(token, &source),
-            By::Actor(actor) => Some(Actor::clone(actor)),
-            By::Nobody => None,
+        self.tell(by, action, args, |command| command.target = target.cloned())
+    }
+
+    /// The same, with whatever else the command says.
+    fn tell(&mut self, by: &By, action: &str, args: Value, more: impl FnOnce(&mut Command))
+        -> Came {
+        let Some(mut command) = self.command(by, action) else {
+            return Came::refused("unauthenticated", "nobody asks");
         };
-        let Some(actor) = actor else { return Came::refused("unauthenticated", "nobody asks") };
-        let mut command = Command::new(action, actor, self.request()).with(args);
-        command.target = target.cloned();
-        command.source = Some(source);
+        command.args = args;
+        more(&mut command);
         let request = command.request.clone();
-        let came = Came::of_command(self.scene.cloud.handle.run(Job::Command(Box::new(command))));
-        Came { request, ..came }
+        Came { request, ..self.scene.api.run(command) }
+    }
+
+    /// A command as the edge would make it, from the usual place; none of nobody's.
+    fn command(&mut self, by: &By, action: &str) -> Option<Command> {
+        let source = self.place(0);
+        let (actor, via) = match by {
+            By::Token(token) => self.scene.api.actor(token, &source)?,
+            By::Actor(actor) => (Actor::clone(actor), Via::default()),
+            By::Nobody => return None,
+        };
+        let mut command = Command::new(action, actor, self.request());
+        (command.source, command.via) = (Some(source), via);
+        Some(command)
     }
 
     /// Sets the synthetic institution's security rules.
@@ -370,6 +387,15 @@ impl<'a> Play<'a> {
         self.note(check, what, true, outcome);
     }
 
+    /// Something forbidden whose refusal has to hold a word that no other refusal has: what a rule
+    /// is called by.
+    fn named(&mut self, check: &'static str, what: &'static str, came: &Came, code: &str,
+        name: &str) {
+        let codes = [code];
+        let words: &[&str] = if came.says.contains(name) { &codes } else { &[] };
+        self.stopped(check, what, came, words);
+    }
+
     /// Something that must not be so.
     fn never(&mut self, check: &'static str, what: &'static str, so: bool) {
         self.unless(check, what, so.then(|| "it is so".into()));
@@ -441,7 +467,7 @@ pub(crate) fn server(ctx: &mut Ctx<'_>, project: &Id) -> Result<Id, Failure> {
     let word = || "evidence".to_string();
     let flavor = Size { id: word().into(), name: word(), vcpus: 1, memory_mib: 1, disk_gib: 1 };
     let spec = ServerSpec {
-        name: word(), hostname: word(), flavor, image: word().into(), key_name: String::new(),
+        name: word(), hostname: word(), flavor, image: word().into(), key_name: word(),
         public_key: String::new(), user: word().into(), ports: Vec::new(), own_ports: Vec::new(),
         root, volumes: Vec::new(), metadata: BTreeMap::new(), running: false, incarnation: 1,
         host: String::new(), has_user_data: false, has_password: false,

@@ -20,13 +20,13 @@
 //! follows from the journal alone, so whoever is killed in between goes on where the entries end.
 //! What could not be read keeps its age, and in a quarter of an hour nothing rests on it any more.
 
-use crate::catalogue::Catalogues;
+use crate::catalogue::{Catalogues, InForce};
 use crate::checks::Check;
 use crate::desk::{Board, Desk, Held};
 use crate::evidence::{keep, read_json};
 use crate::facts::follow::Changed;
 use crate::finding::{Finding, STALE_AFTER, Standing, State, Tally, Verdict, standings};
-use crate::govern::{Govern, Registers};
+use crate::govern::Govern;
 use crate::needs::Needs;
 use crate::posture::{
     CLAUSE, ClauseChange, FINDING, FindingChange, Mark, Point, Posture, SEAL, SEAL_EVERY, Seal, What,
@@ -92,8 +92,8 @@ pub struct Parts {
     pub govern: Govern,
     /// What is looked at.
     pub checks: &'static [Check],
-    /// The clauses.
-    pub catalogues: &'static Catalogues,
+    /// The clauses that are in force.
+    pub catalogues: InForce,
     /// Where the newest findings are kept over a restart.
     pub file: PathBuf,
 }
@@ -134,6 +134,8 @@ struct Told {
     loaded: bool,
     /// A seal of this process is there.
     opened: bool,
+    /// The standards that the newest seal is about; others get a seal of their own.
+    of: Option<Arc<Catalogues>>,
     marks: Vec<Mark>,
     posture: Posture,
     seals: u64,
@@ -141,6 +143,13 @@ struct Told {
     began: i64,
     /// When an earlier process looked last.
     before: Option<i64>,
+}
+
+impl Told {
+    /// Whether the newest seal of this process is about other standards than these.
+    fn others(&self, catalogues: &Arc<Catalogues>) -> bool {
+        self.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, catalogues))
+    }
 }
 
 /// Takes evidence all the time.
@@ -209,6 +218,7 @@ impl Watch {
         let told = Told {
             loaded: false,
             opened: false,
+            of: None,
             marks: Vec::new(),
             posture: Posture::default(),
             seals: 0,
@@ -484,29 +494,35 @@ impl Watch {
         }
     }
 
-    /// Findings, registers and clauses as they are now.
-    pub(crate) fn stands(&self) -> (Vec<Held>, Registers, Vec<Standing>) {
+    /// Findings, and clauses as they are now by the standards that are told with them.
+    pub(crate) fn stands(&self) -> (Vec<Held>, Arc<Catalogues>, Vec<Standing>) {
         let board = lock(&self.board).clone();
         let registers = (self.parts.govern)();
         let context = registers.context(self.now());
-        let clauses = standings(self.parts.catalogues, &board.findings(), &context);
-        (board.all().cloned().collect(), registers, clauses)
+        // Duties and clauses are of the same standards, whoever exchanges those meanwhile.
+        let catalogues = registers.catalogues.unwrap_or_else(|| (self.parts.catalogues)());
+        let clauses = standings(&catalogues, &board.findings(), &context);
+        (board.all().cloned().collect(), catalogues, clauses)
     }
 
     /// Tells the journal what it does not say yet.
-    fn report(&self, keeps: bool) {
+    pub(crate) fn report(&self, keeps: bool) {
         let mut told = lock(&self.told);
         let now = self.now();
         let complete = lock(&self.board).complete(self.parts.checks);
         if !told.loaded || (!complete && now.0 - told.began < FIRST) {
             return;
         }
-        let (held, _, clauses) = self.stands();
+        let (held, catalogues, clauses) = self.stands();
         let findings: Vec<Finding> = held.iter().map(|held| held.finding.clone()).collect();
         let stands = Stands::of(&findings, &clauses);
-        let came = self.changes(&mut told, &stands, &findings, now)
-            .and_then(|()| self.seal(&mut told, &stands, &clauses, now));
-        self.tried("journal", came.map_err(|failure| Fault::new(failure.to_string())));
+        // What was judged by others than are in force by now is for no entry: whoever exchanged them, or
+        // the next round, tells how it is.
+        if Arc::ptr_eq(&catalogues, &(self.parts.catalogues)()) {
+            let came = self.changes(&mut told, &stands, &findings, &catalogues, now)
+                .and_then(|()| self.seal(&mut told, &stands, &catalogues, &clauses, now));
+            self.tried("journal", came.map_err(|failure| Fault::new(failure.to_string())));
+        }
         if keeps {
             let left = json!({ "looked": now.0, "findings": held });
             self.tried("findings", keep(&self.parts.file, &left));
@@ -529,12 +545,14 @@ impl Watch {
         Ok(())
     }
 
-    /// What is other than the journal says. The first time that is everything, in one seal.
-    fn changes(&self, told: &mut Told, stands: &Stands, findings: &[Finding], now: Time)
-        -> Result<(), Failure> {
+    /// What is other than the journal says. The first time that is everything, in one seal; and so are
+    /// the rows of standards that others took the place of, which come and go together.
+    fn changes(&self, told: &mut Told, stands: &Stands, findings: &[Finding],
+        catalogues: &Arc<Catalogues>, now: Time) -> Result<(), Failure> {
         if told.posture.seal.is_none() {
             return Ok(());
         }
+        let others = told.others(catalogues);
         for found in findings {
             let from = told.posture.checks.get(&found.check).map(|point| point.is);
             if from != Some(found.verdict) {
@@ -550,7 +568,7 @@ impl Watch {
         }
         for (name, (to, standard)) in &stands.clauses {
             let from = told.posture.clauses.get(name).map(|point| point.is);
-            if from != Some(*to) {
+            if from != Some(*to) && (from.is_some() || !others) {
                 let clause = name.strip_suffix("/tenant").unwrap_or(name);
                 let change = ClauseChange {
                     standard: standard.clone(),
@@ -566,12 +584,13 @@ impl Watch {
     }
 
     /// A seal, when it is time for one.
-    fn seal(&self, told: &mut Told, stands: &Stands, clauses: &[Standing], now: Time)
-        -> Result<(), Failure> {
-        if told.opened && now.0 - told.sealed < SEAL_EVERY {
+    fn seal(&self, told: &mut Told, stands: &Stands, catalogues: &Arc<Catalogues>, clauses: &[Standing],
+        now: Time) -> Result<(), Failure> {
+        let others = told.others(catalogues);
+        if told.opened && !others && now.0 - told.sealed < SEAL_EVERY {
             return Ok(());
         }
-        let whole = !told.opened || told.seals.is_multiple_of(WHOLE);
+        let whole = !told.opened || others || told.seals.is_multiple_of(WHOLE);
         let mut after = told.posture.clone();
         if whole {
             // As it is after this seal: without checks and clauses that are no more.
@@ -582,7 +601,7 @@ impl Watch {
             let clauses = stands.clauses.iter().map(|(name, (is, _))| (name.clone(), point(*is)));
             (after.checks, after.clauses) = (checks.collect(), clauses.collect());
         }
-        let counts = self.parts.catalogues.iter().map(|catalogue| {
+        let counts = catalogues.iter().map(|catalogue| {
             (catalogue.key.clone(), Tally::of(catalogue, clauses).counts)
         }).collect();
         // A process that comes after another says for how long nobody looked.
@@ -596,6 +615,7 @@ impl Watch {
         };
         self.tell(told, SEAL, What::Seal(Box::new(seal)), now)?;
         (told.opened, told.sealed) = (true, now.0);
+        told.of = Some(catalogues.clone());
         told.seals += 1;
         Ok(())
     }
@@ -612,14 +632,19 @@ impl Watch {
 
     /// How old everything is, what went wrong, and where the last day has gaps.
     pub fn freshness(&self) -> Value {
+        let (_, _, clauses) = self.stands();
+        self.fresh(&clauses)
+    }
+
+    /// The same for clauses that somebody has judged already.
+    pub(crate) fn fresh(&self, clauses: &[Standing]) -> Value {
         let now = self.now();
         let mut board = lock(&self.board).clone();
         for (what, since) in lock(&self.busy).iter().filter(|(_, at)| now.0 - **at > PATIENCE) {
             let say = format!("has not come back since {}", Time(*since).seconds());
             board.troubles.insert(*what, say);
         }
-        let (_, _, clauses) = self.stands();
-        let mut shown = board.freshness(self.parts.checks, &clauses, now);
+        let mut shown = board.freshness(self.parts.checks, clauses, now);
         let read = lock(&self.desk).read_at();
         let why = self.why(&shown["stale"], &board.troubles, read);
         let facts: BTreeMap<String, Option<String>> = Needs::each().zip(read)

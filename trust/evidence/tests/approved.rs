@@ -103,7 +103,7 @@ fn a_catalogue_comes_and_goes_by_two_people_if_a_rule_says_so() {
     let (status, told) = rule("evidence:*:*");
     assert_eq!(status, 201, "{told}");
 
-    // A no: nothing is installed, and the file goes with the next start.
+    // A no: nothing is installed, and the file goes when it is looked at what is on record.
     let evidence = open();
     let request = asked(&running, &evidence, &ann, "POST", text.as_bytes());
     assert_eq!((state(&running, &evidence, &ann), files(&running)), (None, 1));
@@ -112,23 +112,29 @@ fn a_catalogue_comes_and_goes_by_two_people_if_a_rule_says_so() {
     assert_eq!(files(&running), 1, "what waits is kept over a restart");
     assert_eq!(vote(&running, &bob, &request, false).0, 200);
     assert_eq!(state(&running, &evidence, &ann), None);
-    let evidence = open();
+    assert!(!evidence.refresh().unwrap(), "nothing has come of it");
     assert_eq!(files(&running), 0);
 
-    // A yes: installed with the digest of the file that was sent, loaded by the next start.
+    // A yes: installed with the digest of the file that was sent, and loaded when somebody is told that
+    // something was committed, or by the next start.
     let request = asked(&running, &evidence, &ann, "POST", text.as_bytes());
     let (status, told) = vote(&running, &bob, &request, true);
     assert_eq!((status, &told["request"]["state"]), (200, &json!("done")), "{told}");
     assert_eq!(state(&running, &evidence, &ann).as_deref(), Some("waiting"));
-    let evidence = open();
-    assert_eq!(state(&running, &evidence, &ann).as_deref(), Some("loaded"));
-    assert!(evidence.refused().is_empty());
+    let next = open();
+    assert!(evidence.refresh().unwrap());
+    for evidence in [&evidence, &next] {
+        assert_eq!(state(&running, evidence, &ann).as_deref(), Some("loaded"));
+        assert!(evidence.refused().is_empty());
+    }
 
     // Removing takes two as well.
     let request = asked(&running, &evidence, &bob, "DELETE", b"");
     let evidence = open();
     assert_eq!(state(&running, &evidence, &ann).as_deref(), Some("loaded"));
     assert_eq!(vote(&running, &ann, &request, true).0, 200);
-    let evidence = open();
+    assert_eq!(state(&running, &evidence, &ann).as_deref(), Some("removed"));
+    assert!(evidence.refresh().unwrap());
     assert_eq!((state(&running, &evidence, &ann), files(&running)), (None, 0));
+    assert_eq!(state(&running, &open(), &ann), None);
 }

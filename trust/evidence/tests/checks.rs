@@ -53,6 +53,14 @@ const SABOTAGE: &[Sabotage] = &[
     ("tenant-managers", |w| w.rows.retain(|s| !["c1", "p1"].contains(&s.row.id.as_str()))),
     ("tenant-projects", |w| spec(w, PROJECT, |project| project["tags"] = json!(["pay"]))),
     // A rule that nobody recorded; one that is missing; a default that lets everything through.
+    // A table beside ours; a chain of somebody else at a hook in ours.
+    ("filter-as-recorded", |w| {
+        ruleset(w).push(json!({ "table": { "family": "ip", "name": "lies" } }));
+    }),
+    ("filter-as-recorded", |w| {
+        ruleset(w).push(json!({ "chain": { "family": "inet", "table": "jinyun", "name": "lies",
+            "hook": "prerouting", "policy": "accept" } }));
+    }),
     ("filter-as-recorded", |w| {
         ruleset(w).push(rule("in_t22222222aaa", json!([{ "accept": null }])));
     }),
@@ -160,9 +168,30 @@ fn a_good_world_is_met() {
 }
 
 #[test]
-fn each_sabotage_turns_exactly_its_check_red_and_back() {
-    let wrong = judge(SABOTAGE.iter().chain(worlds::site::SABOTAGE));
+fn each_sabotage_turns_exactly_its_check_red() {
+    let all = SABOTAGE.iter().chain(worlds::site::SABOTAGE).chain(worlds::halves::SABOTAGE);
+    let wrong = judge(all);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_lie_is_told_with_its_port_unless_it_was_told_on_purpose() {
+    let says = |world: &World| find("lies-counted").unwrap().find(world).says;
+    let counted = "MAC 7 (9 bytes), IP 7 (9 bytes), ARP 21 (27 bytes)";
+    let mut world = good();
+    let said = says(&world);
+    assert!(said.contains(&format!("(port {PORT} of project {PROJECT}: {counted})")), "{said}");
+    assert!(said.contains("on purpose: none; "), "{said}");
+    let port = world.rows.iter_mut().find(|s| s.row.id.as_str() == PORT).unwrap();
+    port.row.domain = jinyun_evidence::stage::DOMAIN.into();
+    let said = says(&world);
+    assert!(said.contains(&format!("on purpose: {counted}; of others: none")), "{said}");
+    assert!(!said.contains("not shown"), "{said}");
+    let filter = &mut world.hosts[0].installed.as_mut().unwrap().filters[0].1;
+    let still = filter.to_string().replace("\"packets\":7", "\"packets\":0");
+    *filter = serde_json::from_str(&still).unwrap();
+    let said = says(&world);
+    assert!(said.contains("not shown just now for MAC, IP, ARP"), "{said}");
 }
 
 #[test]
@@ -189,6 +218,7 @@ fn every_check_has_a_sabotage() {
         .chain(HOLES.iter().map(|(name, _)| *name)).chain(COMMANDS)
         .chain(MORE.iter().map(|(name, _)| *name)).chain(TRIED.iter().copied())
         .chain(worlds::site::SABOTAGE.iter().map(|(name, _)| *name))
+        .chain(worlds::halves::SABOTAGE.iter().map(|(name, _)| *name))
         .chain(worlds::site::ELSEWHERE).collect();
     let all: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
     assert_eq!(known, all);

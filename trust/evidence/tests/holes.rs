@@ -1,17 +1,25 @@
-//! A whole assessment on a simulated host, and holes in policy, journal and tables.
+//! A whole assessment on a simulated host, and holes in policy, journal and tables, and in a network
+//! that is only on paper.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/cloud.rs"]
 mod cloud;
 
 use cloud::Running;
-use jinyun_evidence::attack::{Judged, judge};
+use jinyun_compute::Hosts;
+use jinyun_evidence::attack::more::ZONE_TCP;
+use jinyun_evidence::attack::{BETWEEN, Judged, judge};
 use jinyun_evidence::checks::find;
 use jinyun_evidence::commands::try_commands;
 use jinyun_evidence::stage::{DOMAIN, clear, set};
-use jinyun_evidence::{Journal, Verdict, World, read_journal};
+use jinyun_evidence::{Evidence, Journal, Setup, Verdict, World, read_journal};
 use jinyun_policy::{Rule, Who};
 use jinyun_store::Db;
+use jinyun_wire::{Answer, Ask, HostWant, NetworkWant, PortWant, Probe};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 #[test]
 fn an_assessment_says_what_holds_and_leaves_nothing() {
@@ -113,4 +121,153 @@ fn a_changed_entry_and_a_changed_row_are_found() {
     assert_eq!(db.exec(write, &[body.into(), (at as i64).into()]).unwrap(), 1);
     let [verified, _] = verdicts(journal(&running));
     assert_eq!(verified, Verdict::Failed);
+}
+
+/// How long one attack waits for the other.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What a network on paper does wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Flaw {
+    Nothing,
+    /// Whoever is outside of a zone is let in like a member.
+    Zones,
+    /// A port that is switched off goes on.
+    Cut,
+}
+
+/// A host whose network does what the newest document says, but for its flaw.
+struct Paper {
+    hosts: Arc<Hosts>,
+    flaw: Flaw,
+    /// The ends of the connection that is kept.
+    held: Mutex<Option<[String; 2]>>,
+    /// Which attacks are under way.
+    begun: Mutex<BTreeSet<&'static str>>,
+    bell: Condvar,
+}
+
+fn port<'w>(want: &'w HostWant, id: &str) -> Option<(&'w NetworkWant, &'w PortWant)> {
+    let mut ports = want.networks.iter().flat_map(|n| n.ports.iter().map(move |port| (n, port)));
+    ports.find(|(_, port)| port.id == id)
+}
+
+impl Paper {
+    fn answer(&self, host: &str, ask: Ask) -> Answer {
+        let said = |probe: &Probe| match self.arrives(host, probe) {
+            Some(arrived) => Answer::Probe { arrived, how: String::new() },
+            None => Answer::Failed { why: "the other attack did not come".into() },
+        };
+        match ask {
+            Ask::Probe(probe) => said(&probe),
+            Ask::Probes { probes } => Answer::Probes { answers: probes.iter().map(said).collect() },
+            _ => Answer::Failed { why: "the host is on paper".into() },
+        }
+    }
+
+    /// Goes on when both attacks are under way, so neither waits for the other's end.
+    fn meet(&self, own: &'static str, other: &'static str) -> Option<()> {
+        let mut begun = self.begun.lock().unwrap();
+        begun.insert(own);
+        self.bell.notify_all();
+        let (begun, _) =
+            self.bell.wait_timeout_while(begun, LIMIT, |begun| !begun.contains(other)).unwrap();
+        begun.contains(other).then_some(())
+    }
+
+    fn up(&self, want: &HostWant, id: &str) -> bool {
+        self.flaw == Flaw::Cut || port(want, id).is_some_and(|(_, port)| port.up)
+    }
+
+    fn passes(&self, want: &HostWant, ends: [&str; 2], protocol: u8, number: u16) -> bool {
+        let [Some((here, from)), Some((there, to))] = ends.map(|id| port(want, id)) else {
+            return false;
+        };
+        let inside = |group: &String, peer: &PortWant| {
+            let mut members = want.groups.iter().filter(|g| g.id == *group).flat_map(|g| &g.members);
+            self.flaw == Flaw::Zones || members.any(|ip| *ip == peer.ips[0].1)
+        };
+        let allowed = |port: &PortWant, peer: &PortWant, ingress: bool| {
+            let groups = want.groups.iter().filter(|group| port.groups.contains(&group.id));
+            groups.flat_map(|group| &group.rules).any(|rule| {
+                rule.ingress == ingress
+                    && rule.protocol.is_none_or(|p| p == protocol)
+                    && rule.ports.is_none_or(|(low, high)| (low..=high).contains(&number))
+                    && rule.remote_group.as_ref().is_none_or(|group| inside(group, peer))
+            })
+        };
+        here.id == there.id && ends.iter().all(|id| self.up(want, id))
+            && allowed(from, to, false) && allowed(to, from, true)
+    }
+
+    /// Whether something gets through; nothing if the attacks were not made at once.
+    fn arrives(&self, host: &str, probe: &Probe) -> Option<bool> {
+        match probe {
+            Probe::Hold { .. } => self.meet("cut", "zones")?,
+            Probe::Connect { tcp: ZONE_TCP, .. } => self.meet("zones", "cut")?,
+            _ => {}
+        }
+        let want = &self.hosts.document(host).unwrap();
+        Some(match probe {
+            Probe::Frame { from, to, mac: None, ip: None, udp, .. } => {
+                self.passes(want, [from, to], 17, *udp)
+            }
+            Probe::Connect { from, to, tcp, .. } => self.passes(want, [from, to], 6, *tcp),
+            Probe::Arp { from, ip: None } => self.up(want, from),
+            Probe::Reach { ip, tcp, .. } => (*ip, *tcp) == (Ipv4Addr::new(169, 254, 169, 254), 80),
+            Probe::Hold { from, to, tcp, .. } => {
+                let made = self.passes(want, [from, to], 6, *tcp);
+                *self.held.lock().unwrap() = made.then(|| [from.clone(), to.clone()]);
+                made
+            }
+            Probe::Pass { .. } => {
+                let held = self.held.lock().unwrap();
+                held.as_ref().is_some_and(|ends| ends.iter().all(|id| self.up(want, id)))
+            }
+            Probe::Close { .. } => true,
+            Probe::Frame { .. } | Probe::Arp { .. } | Probe::Shout { .. } => false,
+        })
+    }
+}
+
+/// Zones and the cut are tried at the same time, each with its own steps by the tenant's own commands;
+/// a network that fails one of them fails that one alone.
+#[test]
+fn zones_and_a_cut_at_once_find_their_own_holes_and_nothing_else() {
+    for (name, flaw, red) in [
+        ("paper", Flaw::Nothing, ""),
+        ("paper-zones", Flaw::Zones, "group-zones"),
+        ("paper-cut", Flaw::Cut, "port-cut"),
+    ] {
+        let running = Running::new(name, NONE);
+        let paper = Paper {
+            hosts: running.hosts.clone(),
+            flaw,
+            held: Mutex::default(),
+            begun: Mutex::default(),
+            bell: Condvar::new(),
+        };
+        let evidence = Evidence::open(running.dir.join("evidence"), Setup {
+            cloud: running.cloud.clone(),
+            hosts: running.hosts.clone(),
+            ask: Arc::new(move |host, ask| Ok(paper.answer(host, ask))),
+            clock: Arc::new(cloud::now),
+            keys: running.kms.journal_keys().to_vec(),
+            identity: running.identity.clone(),
+            kms: running.kms.clone(),
+            instance: "test".into(),
+            key_file: running.dir.join("keys.json"),
+            ca: running.dir.join("ca.pem"),
+            tenants: "127.0.0.1:1".parse().unwrap(),
+            management: "127.0.0.1:2".parse().unwrap(),
+            site: Default::default(),
+        }).unwrap();
+        let report = evidence.assess().unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(report.troubles, Vec::<String>::new(), "{flaw:?}");
+        for check in BETWEEN.iter().chain(&["group-zones", "port-cut"]) {
+            let found = report.findings.iter().find(|f| f.check == *check).unwrap();
+            let want = if *check == red { Verdict::Failed } else { Verdict::Met };
+            assert_eq!(found.verdict, want, "{flaw:?}: {check}: {}", found.says);
+        }
+    }
 }

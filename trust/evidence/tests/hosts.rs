@@ -129,7 +129,7 @@ fn what_is_sent_to_everybody_is_heard_by_nobody_until_ports_are_bridged() {
     }
     let bench = Bench::new('d');
     let (_, attack) = more::MORE[0];
-    let run = || prober(&bench, |p| judge(&attack(p, &posts())));
+    let run = || prober(&bench, |p| judge(&p.carry_out(attack(p, &posts()))));
     let before = run();
     assert!(is_held(&before), "{before:?}");
     let at = posts();
@@ -157,6 +157,7 @@ fn a_zone_and_a_cut_hold_and_turns_that_do_nothing_are_seen() {
         let net = bench.net.prober();
         let ask = |ask: Ask| match ask {
             Ask::Probe(probe) => net.probe(&probe),
+            Ask::Probes { probes } => Answer::Probes { answers: net.probes(&probes) },
             other => Answer::Failed { why: format!("{other:?} is no probe") },
         };
         let prober = Prober::new(&ask, format!("turn-{works}"));

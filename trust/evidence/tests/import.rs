@@ -496,23 +496,32 @@ fn what_is_installed_is_loaded_if_nobody_changed_it() {
         assert!(said.contains(want), "{said} is not {want}");
     }
     assert_eq!(state(&evidence), "none");
+    // How many entries from a number on say that it was loaded, by its digest.
+    let length = || running.cloud.reader.lend(|db| db.journal_length()).unwrap();
+    let loads = |from: u64, sha256: &str| {
+        let told = running.cloud.reader.lend(|db| {
+            let end = db.journal_length()?;
+            db.entries(from, end)
+        }).unwrap();
+        let told = told.into_iter().map(|e| String::from_utf8(e).unwrap());
+        told.filter(|e| e.contains("evidence:catalogue:load") && e.contains(sha256)).count()
+    };
+    let before = length();
     let made = ask(&running, &evidence, security, ("POST", ""), sample.as_bytes()).unwrap();
     let sha256 = made["catalogue"]["sha256"].as_str().unwrap().to_string();
-    assert_eq!((made["catalogue"]["rows"].as_u64(), state(&evidence).as_str()), (Some(6), "waiting"));
+    // At once, and the journal says so.
+    assert_eq!(made["catalogue"]["rows"], 6);
+    assert_eq!(made["catalogue"]["state"], "loaded");
+    assert_eq!((state(&evidence).as_str(), loads(before, &sha256)), ("loaded", 1));
+    assert_eq!(evidence.catalogues().get("sample").unwrap().clauses.len(), 6);
     let twice = ask(&running, &evidence, security, ("POST", ""), sample.as_bytes()).unwrap_err();
     assert!(twice.contains("sample"), "{twice}");
-    assert!(evidence.catalogues().get("sample").is_none(), "not while it runs");
-    // The next process has it, and the journal says so with its digest.
-    let before = running.cloud.reader.lend(|db| db.journal_length()).unwrap();
+    // The next process has it, and says so too.
+    let before = length();
     let next = open();
-    assert_eq!(state(&next), "loaded");
+    assert_eq!((state(&next).as_str(), loads(before, &sha256)), ("loaded", 1));
     assert_eq!(next.catalogues().get("sample").unwrap().clauses.len(), 6);
-    let told = running.cloud.reader.lend(|db| {
-        let end = db.journal_length()?;
-        db.entries(before, end)
-    }).unwrap();
-    let told: Vec<String> = told.into_iter().map(|e| String::from_utf8(e).unwrap()).collect();
-    assert!(told.iter().any(|e| e.contains("evidence:catalogue:load") && e.contains(&sha256)), "{told:?}");
+    assert!(!next.refresh().unwrap() && loads(before, &sha256) == 1, "nothing is new");
     // The text of the requirements is in no entry.
     let all = running.cloud.reader.lend(|db| {
         let end = db.journal_length()?;
@@ -524,16 +533,18 @@ fn what_is_installed_is_loaded_if_nobody_changed_it() {
     std::fs::write(&file, sample.replace("每年至少", "每年最多")).unwrap();
     let altered = open();
     assert_eq!(state(&altered), "refused");
-    let [(key, why)] = altered.refused() else { panic!("{:?}", altered.refused()) };
+    let refused = altered.refused();
+    let [(key, why)] = refused.as_slice() else { panic!("{refused:?}") };
     assert!(key == "sample" && why.contains("was changed after it was installed"), "{why}");
     assert!(why.contains(&sha256) && altered.catalogues().get("sample").is_none());
     assert_eq!(altered.catalogues().iter().count(), shipped().iter().count());
     std::fs::remove_file(&file).unwrap();
     let gone = open();
     assert!(gone.refused()[0].1.contains("cannot be read"), "{:?}", gone.refused());
-    // As it was: it is taken again. Then it is removed.
+    // As it was: it is taken again, by the process that refused it. Then it is removed.
     std::fs::write(&file, &sample).unwrap();
-    let back = open();
+    let back = gone;
+    assert!(back.refresh().unwrap());
     assert_eq!(state(&back), "loaded");
     for (duty, key, want) in [(audit, "sample", "forbidden"), (security, "nothing", "not_found"),
         (security, "jrt0167", "conflict")]
@@ -542,7 +553,9 @@ fn what_is_installed_is_loaded_if_nobody_changed_it() {
         assert!(said.starts_with(want), "{said}");
     }
     ask(&running, &back, security, ("DELETE", "sample"), b"").unwrap();
-    assert_eq!(state(&back), "removed");
+    assert!(state(&back) == "none" && back.catalogues().get("sample").is_none() && !file.exists());
+    // What another process did is seen when somebody says that there is something to look at.
+    assert_eq!((state(&next).as_str(), next.refresh().unwrap(), state(&next).as_str()),
+        ("removed", true, "none"));
     assert_eq!(state(&open()), "none");
-    assert!(!file.exists());
 }

@@ -15,8 +15,8 @@ use jinyun_evidence::attack::BETWEEN;
 use jinyun_evidence::checks::CHECKS;
 use jinyun_evidence::posture::{Mark, gaps, posture, violations};
 use jinyun_evidence::{
-    Answer, Catalogue, Changed, Kept, Needs, Parts, Read, Registers, STALE_AFTER, Source, State, Verdict,
-    Watch, World,
+    Answer, Catalogue, Catalogues, Changed, Clause, Kept, Needs, Parts, Read, Registers, STALE_AFTER, Source,
+    State, Titles, Verdict, Watch, World, import,
 };
 use jinyun_journal::{Actor, Entry, Institution};
 use jinyun_testdb::Dir;
@@ -34,6 +34,8 @@ const HOUR: i64 = 60 * MINUTE;
 /// Facts that a test sets.
 struct Fake {
     clock: AtomicI64,
+    /// The standards that are in force.
+    catalogues: Mutex<Arc<Catalogues>>,
     world: Mutex<World>,
     entries: Mutex<Vec<Entry>>,
     /// How many entries were read.
@@ -62,6 +64,7 @@ impl Fake {
     fn new() -> Arc<Fake> {
         Arc::new(Fake {
             clock: AtomicI64::new(1_000 * HOUR),
+            catalogues: Mutex::new(Catalogue::shared().unwrap_or_else(|e| panic!("{e}"))),
             world: Mutex::new(good()),
             entries: Mutex::default(),
             read: AtomicU64::new(0),
@@ -219,14 +222,14 @@ impl Process {
     }
 
     fn on(fake: Arc<Fake>, dir: Dir) -> Process {
-        let (teller, clock) = (fake.clone(), fake.clone());
+        let (teller, clock, force) = (fake.clone(), fake.clone(), fake.clone());
         let watch = Watch::new(Parts {
             source: fake.clone(),
             tell: Arc::new(move |action, note| teller.tell(action, note)),
             clock: Arc::new(move || Time(clock.now())),
             govern: Arc::new(Registers::default),
             checks: CHECKS,
-            catalogues: Catalogue::all().unwrap_or_else(|e| panic!("{e}")),
+            catalogues: Arc::new(move || force.catalogues.lock().unwrap().clone()),
             file: dir.join("board.json"),
         });
         let next = [fake.now(); 3];
@@ -350,7 +353,7 @@ fn hours_are_watched_and_the_journal_says_so() {
 
 /// What a clause rests on, by itself or through others.
 fn rests(id: &str) -> BTreeSet<String> {
-    let catalogues = Catalogue::all().unwrap_or_else(|e| panic!("{e}"));
+    let catalogues = Catalogue::shipped().unwrap_or_else(|e| panic!("{e}"));
     let clause = catalogues.clause(id).unwrap();
     let mut names: BTreeSet<String> = clause.checks().map(String::from).collect();
     if let Answer::SameAs { same_as } = &clause.answer {
@@ -362,7 +365,7 @@ fn rests(id: &str) -> BTreeSet<String> {
 #[test]
 fn an_hour_under_churn_the_proof_of_half_of_the_clauses_is_younger_than_a_minute() {
     let mut process = Process::new("fresh");
-    let catalogues = Catalogue::all().unwrap_or_else(|e| panic!("{e}"));
+    let catalogues = Catalogue::shipped().unwrap_or_else(|e| panic!("{e}"));
     let clauses: BTreeMap<&str, BTreeSet<String>> = catalogues.clauses()
         .map(|(_, clause)| (clause.id.as_str(), rests(&clause.id)))
         .filter(|(_, names)| !names.is_empty()).collect();
@@ -603,6 +606,66 @@ fn whoever_is_killed_goes_on_where_the_journal_ends() {
     let gaps = gaps(&marks, killed - HOUR, process.fake.now());
     let [.., (from, to)] = gaps[..] else { panic!("{gaps:?}") };
     assert!(killed - from <= 31 * SECOND && from <= killed && to == began, "{from} {to}");
+}
+
+#[test]
+fn other_standards_are_told_by_one_seal_and_no_round_is_lost() {
+    let mut process = Process::new("standards");
+    process.run(5 * MINUTE);
+    let shipped = Catalogue::shared().unwrap();
+    // A row that stands and falls with a clause that a check answers, and a duty.
+    let rests = |clause: &Clause| clause.checks().any(|name| name == "duty-exclusive");
+    let (_, clause) = shipped.clauses().find(|(_, clause)| rests(clause)).unwrap();
+    let table = format!("id,title,refs,owner,period\nO-1,a,{},,\nO-2,b,,management,P1Y\n", clause.id);
+    let word = || "own".to_string();
+    let titles = Titles { key: word(), title_en: word(), title_zh: word(), ..Titles::default() };
+    let own = import("t.csv", table.as_bytes(), &titles, &shipped).unwrap().catalogue;
+    let more = Arc::new(shipped.with([own]).unwrap());
+    let put = |process: &Process, now: &Arc<Catalogues>| {
+        *process.fake.catalogues.lock().unwrap() = now.clone();
+    };
+    let at = |process: &Process| -> BTreeMap<String, i64> {
+        process.watch.findings().into_iter().map(|held| (held.finding.check, held.finding.at)).collect()
+    };
+    let stands = |process: &Process, moment: i64| -> Vec<State> {
+        let then = posture(&process.fake.marks(), moment);
+        ["O-1", "O-2"].iter().filter_map(|id| then.clauses.get(*id)).map(|point| point.is).collect()
+    };
+    let (first, before, looked) = (process.fake.told(0).len(), process.fake.now(), at(&process));
+    // Killed before the journal had it: the next round tells it, all of it at once.
+    process.fake.takes.store(0, Ordering::SeqCst);
+    put(&process, &more);
+    process.run(35 * SECOND);
+    assert_eq!(process.fake.told(first), Vec::<String>::new());
+    process.fake.takes.store(u64::MAX, Ordering::SeqCst);
+    process.run(35 * SECOND);
+    assert_eq!(process.fake.told(first), ["base"]);
+    let with = process.fake.now();
+    assert!(stands(&process, before).is_empty());
+    let of = posture(&process.fake.marks(), with);
+    assert_eq!(stands(&process, with), [of.clauses[&clause.id].is, State::Due]);
+    assert!(of.seal.unwrap().holds);
+    // Nothing was looked at anew because of it, and nothing is forgotten.
+    let after = at(&process);
+    assert_eq!(after.len(), CHECKS.len());
+    assert!(looked.iter().all(|(check, at)| after[check] >= *at));
+    assert_eq!(process.watch.freshness()["standards"]["own"]["count"], 1);
+    // From here on its rows are as others: one that fails is told, and gone it fails no more.
+    process.change("assignment", without_a_duty);
+    process.run(20 * SECOND);
+    assert_eq!(stands(&process, process.fake.now()), [State::Failed, State::Due]);
+    let told = process.fake.told(first);
+    assert!(told.iter().any(|line| line.starts_with("O-1 ") && line.ends_with(" failed")), "{told:?}");
+    let (second, failed) = (process.fake.told(0).len(), process.fake.now());
+    put(&process, &shipped);
+    process.run(35 * SECOND);
+    assert_eq!(process.fake.told(second), ["base"]);
+    let (gone, then) = (stands(&process, process.fake.now()), stands(&process, failed));
+    assert!(gone.is_empty() && then == [State::Failed, State::Due], "{gone:?} {then:?}");
+    process.run(10 * MINUTE);
+    let times = violations(&process.fake.marks(), 0, process.fake.now());
+    let [(from, to)] = times["O-1"][..] else { panic!("{times:?}") };
+    assert!(from <= failed && failed <= to && to <= failed + 35 * SECOND, "{from} {failed} {to}");
 }
 
 #[test]

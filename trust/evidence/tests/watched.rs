@@ -135,7 +135,8 @@ fn a_journal_that_grows_is_verified_as_it_grows() {
     assert_eq!(after(13 * MINUTE), [Met, Failed]);
     turn(&mut db, "sysadmin", "sysadmim");
     assert_eq!(after(13 * MINUTE), [Met, Met]);
-    // One letter of an old entry, when all of it is gone through again.
+    // One letter of an old entry: a round goes through a journal as short as this. And stays so as long
+    // as it is wrong, also when all of it is gone through again.
     let entries = db.entries(0, 100).unwrap();
     let at = entries.iter().position(|e| e.windows(8).any(|w| w == b"sysadmin")).unwrap();
     let write = "UPDATE journal SET body = ?1 WHERE number = ?2";
@@ -144,9 +145,34 @@ fn a_journal_that_grows_is_verified_as_it_grows() {
     };
     let forged = String::from_utf8(entries[at].clone()).unwrap().replace("sysadmin", "sysadmim");
     put(&mut db, forged.as_bytes());
+    assert_eq!(after(13 * MINUTE), [Failed, Met]);
     assert_eq!(after(25 * HOUR)[0], Failed);
     put(&mut db, &entries[at]);
     assert_eq!(after(13 * MINUTE), [Met, Met]);
+    // An old checkpoint: rounds pass over it, an assessment does not, and what that has found stays.
+    let size = *db.checkpoint_sizes(u64::MAX, 1_000_000).unwrap().last().unwrap();
+    let note = db.checkpoint_notes(size).unwrap().remove(0);
+    let write = "UPDATE checkpoint SET note = ?1 WHERE size = ?2 AND note = ?3";
+    let turn = |db: &mut Db, to: &str, from: &str| {
+        assert_eq!(db.exec(write, &[to.into(), (size as i64).into(), from.into()]).unwrap(), 1);
+    };
+    let assessed = || {
+        let report = evidence.assess().unwrap_or_else(|e| panic!("{e}"));
+        report.findings.into_iter().find(|found| found.check == "journal-verifies").unwrap().verdict
+    };
+    turn(&mut db, "no note", &note);
+    assert_eq!(after(13 * MINUTE)[0], Met);
+    assert_eq!(assessed(), Failed);
+    assert_eq!(after(MINUTE)[0], Failed);
+    assert_eq!(after(13 * MINUTE)[0], Failed);
+    turn(&mut db, &note, "no note");
+    assert_eq!(after(13 * MINUTE)[0], Met);
+    // Whoever looks again and finds nothing ends it, too.
+    turn(&mut db, "no note", &note);
+    assert_eq!(assessed(), Failed);
+    turn(&mut db, &note, "no note");
+    assert_eq!(assessed(), Met);
+    assert_eq!(after(13 * MINUTE)[0], Met);
 }
 
 fn on_duty(duty: Option<Duty>) -> Actor {
@@ -230,6 +256,13 @@ fn a_cloud_is_watched_and_asked() {
     assert_eq!(posture["posture"]["checks"]["disk-encrypted"]["is"], "error");
     let findings = ask("/v1/findings?check=duty-exclusive").unwrap();
     assert_eq!(findings["findings"].as_array().unwrap().len(), 1);
+    // Over which time it was observed to be so, and how old that is, wherever a finding is shown.
+    let observed = |found: &Value| {
+        assert_eq!(found["period"]["to"], found["at"], "{found}");
+        assert!(found["period"]["from"].as_i64() <= found["at"].as_i64(), "{found}");
+        assert!(found["age_seconds"].is_u64() && found["since"].is_i64(), "{found}");
+    };
+    observed(&findings["findings"][0]);
     let clauses = ask("/v1/clauses?standard=jrt0167&state=not_built").unwrap();
     let shown = clauses["clauses"].as_array().unwrap();
     let not_built = shown.iter().filter(|c| c["state"] == "not_built").count();
@@ -271,6 +304,15 @@ fn a_cloud_is_watched_and_asked() {
     assert!(at(&full, "from") <= whole["report"]["began"].as_i64().unwrap());
     assert_eq!(at(&full, "to"), whole["report"]["ended"].as_i64().unwrap());
     assert!(full["violations"].is_array() && full["gaps"].is_array());
+    // How fresh evidence was before, and over which time each check came out so.
+    assert!(full["freshness"]["clauses"]["count"].as_u64() > Some(50), "{}", full["freshness"]);
+    assert!(full["freshness"]["objective"]["attained"].is_boolean() && full["freshness"]["gaps"].is_array());
+    assert_eq!(whole["freshness"], full["freshness"]);
+    for found in full["findings"].as_array().unwrap() {
+        assert_eq!(found["period"]["to"], found["at"], "{found}");
+        assert!(found["period"]["from"].as_i64() <= found["at"].as_i64(), "{found}");
+        assert_eq!(whole["observed"][found["check"].as_str().unwrap()], found["period"], "{found}");
+    }
     let again = evidence.run(Command::new("evidence:assessment:create", on_duty(auditor), "req-again"))
         .unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(again["period"]["from"], full["period"]["to"], "the next one begins where this one ended");
@@ -283,6 +325,7 @@ fn a_cloud_is_watched_and_asked() {
     let clause = ask("/v1/clauses/jrt0167/7.2.5-B-a").unwrap();
     assert_eq!(clause["clause"]["id"], "7.2.5-B-a");
     assert!(!clause["findings"].as_array().unwrap().is_empty());
+    clause["findings"].as_array().unwrap().iter().for_each(observed);
     // Nobody but the two duties.
     for path in ["/v1/posture", "/v1/findings", "/v1/clauses", "/v1/violations", "/v1/freshness",
         "/v1/clauses/jrt0167/7.2.5-B-a", "/v1/assessments/latest"] {

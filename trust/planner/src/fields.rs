@@ -60,7 +60,7 @@ pub const INSTITUTION: &[Field] = &[
         code: "platform_level", zh: "目标平台等保级别", en: "level of the platform",
         kind: Kind::Word(labels::<Level>),
         ask: ("拟用平台的等保级别是几级？", "At which level of classified protection is the platform?"),
-        cites: &["5.2-0-3", "12-E-a"],
+        cites: &["5.2-0-3", "5.2-0-4", "12-E-a"],
     },
     Field {
         code: "two_centres", zh: "同城双中心", en: "two centres in one city",
@@ -127,8 +127,9 @@ pub const SYSTEM: &[Field] = &[
     },
     Field {
         code: "public_loss", zh: "公众损失", en: "loss of the public", kind: Kind::Word(labels::<Loss>),
-        ask: ("故障会不会使公众损失资金、隐私外泄，是否重大？",
-            "May a failure cost the public money and lay open its privacy, and to a major extent?"),
+        ask: ("故障会不会使公众损失资金或使其隐私外泄？有其一即填“可能”，两者都会且重大填“重大”。",
+            "May a failure cost the public money, or lay open its privacy? Either is `possible`; both, and \
+                to a major extent, is `major`."),
         cites: &["8-E-a", "8-E-b"],
     },
     Field {
@@ -146,7 +147,7 @@ pub const SYSTEM: &[Field] = &[
         code: "level", zh: "等保级别", en: "level of classified protection",
         kind: Kind::Word(labels::<Level>),
         ask: ("等保定为几级？", "At which level of classified protection is it?"),
-        cites: &["5.2-0-3", "12-E-a"],
+        cites: &["5.2-0-3"],
     },
     Field {
         code: "software", zh: "软件来源", en: "origin of the software",

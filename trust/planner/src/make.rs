@@ -41,11 +41,14 @@ pub fn plan(inventory: &Inventory) -> Plan {
     let migrations: Vec<Migration> =
         (0..drafts.len()).map(|i| migration(i, inventory, &drafts, &placed, &joints)).collect();
     for (draft, migration) in drafts.iter_mut().zip(migrations) {
+        let wave = migration.wave.map_or_else(|| "none".to_string(), |wave| wave.to_string());
+        draft.facts.say("wave", &wave);
         draft.plan.migration = migration;
         finish(draft);
     }
     let projects: Vec<Project> = drafts.iter().flat_map(projects).collect();
     let groups = joints.iter().enumerate().map(|(i, joint)| group(i, joint, &drafts)).collect();
+    let conditions = conditions(&joints, &drafts);
     let mut facts = inventory.institution.clone();
     let models: BTreeSet<&str> =
         drafts.iter().filter_map(|draft| draft.plan.model.is).map(Word::code).collect();
@@ -56,16 +59,18 @@ pub fn plan(inventory: &Inventory) -> Plan {
         format: FORMAT,
         name: inventory.institution.text("name").into(),
         institution: INSTITUTION.iter().skip(1).map(|f| inventory.institution.input(f.code)).collect(),
-        summary: summary(&systems, questions.len(), projects.len()),
+        summary: summary(&systems, &questions, &conditions, projects.len()),
         before: remarks(rules::FOUNDATION, &facts),
         waves: wave_list(&systems),
         groups,
+        conditions,
         outside: systems.iter().filter_map(outside).collect(),
         undecided: systems.iter().filter(|s| undecided(s)).map(|s| s.id.clone()).collect(),
         responsibilities: duties(),
         systems,
         questions,
         projects,
+        guardrails: guardrails(),
         clauses: Vec::new(),
     };
     plan.clauses = cited(&plan);
@@ -83,12 +88,17 @@ fn draft(system: &System, institution: &Facts) -> Draft {
     facts.join(&system.facts);
     let info = first::<Info>(rules::INFO, &facts);
     info.keep("info", &mut facts);
+    if rules::below::<Business>("business", rules::BUSINESS, &facts) {
+        facts.say("business_below", "yes");
+    }
+    if rules::below::<Level>("level", rules::LEVEL, &facts) {
+        facts.say("level_below", "yes");
+    }
     let business = Conclusion::<Business>::stated("business", rules::BUSINESS, &facts, &["GD-I4"]);
     business.keep("business", &mut facts);
-    let level =
-        Conclusion::<Level>::stated("level", rules::LEVEL, &facts, &["5.2-0-4", "12-E-a"]);
+    let level = Conclusion::<Level>::stated("level", rules::LEVEL, &facts, &["5.2-0-3"]);
     level.keep("level", &mut facts);
-    let class = highest::<Class>(rules::CLASS, &facts);
+    let class = class(&facts);
     class.keep("class", &mut facts);
     let importance = highest::<Importance>(rules::IMPORTANCE, &facts);
     importance.keep("importance", &mut facts);
@@ -109,9 +119,10 @@ fn draft(system: &System, institution: &Facts) -> Draft {
         profile = highest::<Profile>(rules::PROFILE, &facts);
         turn = highest::<Turn>(rules::TURN, &facts);
     }
-    let shared = matches!(model.is, Some(Model::Public | Model::Community | Model::Hybrid));
+    // A private cloud must not be below what it carries either.
+    let moves = model.is.is_some() && !stays;
     let platform = Level::of(facts.text("platform_level"));
-    if let (true, Some(level), Some(platform)) = (shared, level.is, platform) {
+    if let (true, Some(level), Some(platform)) = (moves, level.is, platform) {
         facts.say("platform_fits", if platform >= level { "yes" } else { "no" });
     }
     let name = facts.text("name").to_string();
@@ -136,11 +147,38 @@ fn draft(system: &System, institution: &Facts) -> Draft {
         responsibilities: Vec::new(),
         residence: Vec::new(),
         before: Vec::new(),
+        lacks: Vec::new(),
         exit: Vec::new(),
         migration: Migration { wave: None, place: None, group: None, why: Vec::new() },
         ask: Vec::new(),
+        again: Vec::new(),
     };
     Draft { facts, turn, plan, shares: BTreeSet::new(), apart: Vec::new() }
+}
+
+/// The class, and which one names this sort of system if that is a lower one.
+fn class(facts: &Facts) -> Conclusion<Class> {
+    let mut class = highest::<Class>(rules::CLASS, facts);
+    if let (Some(is), Some(named)) = (class.is, Class::of(facts.text("family_class")))
+        && named < is
+    {
+        let label = named.label();
+        class.why.push(Reason::new(
+            format!("标准把这种系统列在{}，此处从高。", label.zh),
+            format!("The standard names this sort of system in {}; the higher one holds.", label.en),
+            &["IAC-4.4.1-0"]));
+        class.rests_on.push(facts.input("family"));
+    }
+    class
+}
+
+/// Whether another system cannot run without this one; `unknown` if some have not said what they need.
+fn needed(i: usize, systems: &[System]) -> &'static str {
+    let others = || systems.iter().enumerate().filter(move |(j, _)| *j != i).map(|(_, other)| other);
+    if others().any(|other| other.depends_on.as_ref().is_some_and(|needs| needs.contains(&i))) {
+        return "yes";
+    }
+    if others().all(|other| other.depends_on.is_some()) { "no" } else { "unknown" }
 }
 
 /// With which others each system shares data. Two of which one names the other share.
@@ -168,6 +206,7 @@ fn link(inventory: &Inventory, drafts: &mut [Draft]) {
     for (i, (system, draft)) in inventory.systems.iter().zip(drafts).enumerate() {
         let with = &sharing[i];
         draft.shares.clone_from(with);
+        draft.facts.say("needed", needed(i, &inventory.systems));
         if let Some(mine) = models[i].filter(|mine| *mine != Model::Stay) {
             let apart = |j: &usize| models[*j].map(|theirs| home(theirs) != home(mine));
             draft.apart = with.iter().copied().filter(|j| apart(j) == Some(true)).collect();
@@ -312,10 +351,12 @@ fn finish(draft: &mut Draft) {
         }
     }).collect();
     plan.residence = remarks(rules::RESIDENCE, facts);
+    doubt(facts, plan);
     if stays {
         return;
     }
     plan.before = remarks(rules::BEFORE, facts);
+    plan.lacks = remarks(rules::LACKS, facts);
     plan.exit = remarks(rules::EXIT, facts);
     if let Some(service) = plan.service.is {
         let part = |layer: &rules::Layer| Part { layer: layer.code, party: layer.party(service) };
@@ -332,6 +373,23 @@ fn finish(draft: &mut Draft) {
     asked.extend(always.iter().filter(|field| facts.get(field).is_none()));
     let of_system = SYSTEM.iter().map(|field| field.code).filter(|code| asked.contains(code));
     plan.ask = of_system.collect();
+}
+
+/// Answers that do not go together: said at the conclusion that would change, and asked again once.
+fn doubt(facts: &Facts, plan: &mut SystemPlan) {
+    for rule in rules::DOUBTS.iter().filter(|rule| rule.holds(facts) == Some(true)) {
+        let why = match rule.then {
+            "level" => &mut plan.level.why,
+            "public_loss" => &mut plan.model.why,
+            "impact_scope" | "impact_degree" => &mut plan.admission.why,
+            "rto" => &mut plan.recovery.why,
+            _ => &mut plan.business.why,
+        };
+        why.push(rule.reason());
+        if !plan.again.iter().any(|again| again.field == rule.then) {
+            plan.again.push(Again { field: rule.then, zh: rule.zh, en: rule.en, cites: rule.cites });
+        }
+    }
 }
 
 fn projects(draft: &Draft) -> Vec<Project> {
@@ -391,32 +449,73 @@ fn group(i: usize, joint: &Joint, drafts: &[Draft]) -> Group {
             format!("{en} share data, which would be written at both ends: they move together."),
             &["GD-N8", "9.5-B-b", "9.5-B-c"]));
     }
-    let apart = |i: &usize| drafts[*i].apart.iter().any(|j| joint.members.contains(j));
-    let apart: Vec<usize> = joint.members.iter().copied().filter(apart).collect();
-    if !apart.is_empty() {
-        let (zh, en) = names(&apart, drafts);
-        let models: BTreeSet<Model> = apart.iter().filter_map(|i| drafts[*i].plan.model.is).collect();
-        let labels = || models.iter().map(|model| model.label());
-        let [in_zh, in_en] = [
-            labels().map(|label| label.zh).collect::<Vec<_>>().join("、"),
-            labels().map(|label| label.en).collect::<Vec<_>>().join(", "),
-        ];
-        why.push(Reason::new(
-            format!("未决条件：{zh}写同一份数据，却分在不同的云（{in_zh}）。须先定唯一主存处，宜随要求\
-                更高的一侧；另一端经专线与接口读写，不得两头各写一份。此条未定，本组不迁。"),
-            format!("Open condition: {en} write the same data and would be in different clouds ({in_en}). \
-                Settle first where the data are kept, rather where more is asked for; from the other \
-                place they are read and written by an interface over the dedicated line, and no second \
-                copy is written. Until then this group does not move."),
-            &["GD-N8", "IAC-5.3-0", "IAC-5.3-1", "9.2-B-a"]));
-    }
+    why.extend(condition(joint, drafts));
     let named = |i: &usize| joint.circle.contains(i) || joint.sharing.contains(i);
     if !joint.members.iter().all(named) {
         why.push(Reason::new("其余成员夹在依赖与共享数据合成的环中，只能一起走。",
             "The others stand between, in a circle of dependencies and shared data.", &["GD-N8"]));
     }
-    let systems = joint.members.iter().map(|i| drafts[*i].plan.id.clone()).collect();
-    Group { group: i + 1, systems, why }
+    Group { group: i + 1, systems: ids(&joint.members, drafts), why }
+}
+
+fn ids(places: &[usize], drafts: &[Draft]) -> Vec<String> {
+    places.iter().map(|i| drafts[*i].plan.id.clone()).collect()
+}
+
+/// What a group has to settle before it moves: data that two clouds would write.
+fn condition(joint: &Joint, drafts: &[Draft]) -> Option<Reason> {
+    let apart = |i: &usize| drafts[*i].apart.iter().any(|j| joint.members.contains(j));
+    let apart: Vec<usize> = joint.members.iter().copied().filter(apart).collect();
+    if apart.is_empty() {
+        return None;
+    }
+    let (zh, en) = names(&apart, drafts);
+    let models: BTreeSet<Model> = apart.iter().filter_map(|i| drafts[*i].plan.model.is).collect();
+    let labels = || models.iter().map(|model| model.label());
+    let [in_zh, in_en] = [
+        labels().map(|label| label.zh).collect::<Vec<_>>().join("、"),
+        labels().map(|label| label.en).collect::<Vec<_>>().join(", "),
+    ];
+    Some(Reason::new(
+        format!("未决条件：{zh}写同一份数据，却分在不同的云（{in_zh}）。须先定唯一主存处，宜随要求\
+            更高的一侧；另一端经专线与接口读写，不得两头各写一份。此条未定，本组不迁。"),
+        format!("Open condition: {en} write the same data and would be in different clouds ({in_en}). \
+            Settle first where the data are kept, rather where more is asked for; from the other \
+            place they are read and written by an interface over the dedicated line, and no second \
+            copy is written. Until then this group does not move."),
+        &["GD-N8", "IAC-5.3-0", "IAC-5.3-1", "9.2-B-a"]))
+}
+
+/// All that is open although there is a wave: of groups, and of systems whose shared data stay behind.
+fn conditions(joints: &[Joint], drafts: &[Draft]) -> Vec<Condition> {
+    let mut all: Vec<Condition> = joints.iter().enumerate().filter_map(|(i, joint)| {
+        let why = condition(joint, drafts)?;
+        Some(Condition { group: Some(i + 1), systems: ids(&joint.members, drafts), why })
+    }).collect();
+    for draft in drafts {
+        let behind: Vec<usize> =
+            draft.apart.iter().copied().filter(|j| drafts[*j].stays()).collect();
+        if behind.is_empty() {
+            continue;
+        }
+        let (zh, en) = names(&behind, drafts);
+        let (name, name_en) = (&draft.plan.name, &draft.plan.name_en);
+        let why = Reason::new(
+            format!("未决条件：“{name}”与不上云的{zh}写同一份数据。须先定唯一主存处，另一端经专线与接口读写。\
+                此条未定，“{name}”不迁。"),
+            format!("Open condition: \"{name_en}\" writes the same data as {en}, which stays. Settle first \
+                where the data are kept; from the other place they are read and written by an interface \
+                over the dedicated line. Until then \"{name_en}\" does not move."),
+            &["GD-N8", "IAC-5.3-1", "9.2-B-a"]);
+        all.push(Condition { group: None, systems: vec![draft.plan.id.clone()], why });
+    }
+    all
+}
+
+/// What the guardrails of each profile refuse.
+fn guardrails() -> Vec<Guard> {
+    let guard = |rule: &Rule| Some(Guard { profile: Profile::of(rule.then)?, refuses: rule.reason() });
+    rules::GUARDS.iter().filter_map(guard).collect()
 }
 
 fn wave_list(systems: &[SystemPlan]) -> Vec<Wave> {
@@ -468,17 +567,26 @@ fn questions(institution: &Facts, systems: &[SystemPlan]) -> Vec<Question> {
         let field = fields::find(fields, code).filter(|field| !field.ask.0.is_empty())?;
         let (zh, en) = field.ask;
         let system = system.map(String::from);
-        Some(Question { system, field: field.code, zh, en, cites: field.cites })
+        Some(Question { system, field: field.code, zh, en, cites: field.cites, again: false })
     };
     let silent = INSTITUTION.iter().filter(|field| institution.get(field.code).is_none());
     let mut all: Vec<Question> = silent.filter_map(|field| question(None, field.code)).collect();
     for system in systems {
         all.extend(system.ask.iter().filter_map(|code| question(Some(system.id.as_str()), code)));
+        all.extend(system.again.iter().map(|again| Question {
+            system: Some(system.id.clone()),
+            field: again.field,
+            zh: again.zh,
+            en: again.en,
+            cites: again.cites,
+            again: true,
+        }));
     }
     all
 }
 
-fn summary(systems: &[SystemPlan], questions: usize, projects: usize) -> Summary {
+fn summary(systems: &[SystemPlan], questions: &[Question], conditions: &[Condition], projects: usize)
+    -> Summary {
     fn count<'s>(systems: &'s [SystemPlan], key: impl Fn(&'s SystemPlan) -> Option<String>)
         -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
@@ -502,7 +610,10 @@ fn summary(systems: &[SystemPlan], questions: usize, projects: usize) -> Summary
             false => s.migration.wave.map(|wave| wave.to_string()),
         }),
         barred: systems.iter().filter(|s| s.admission.is == Some(Admission::Barred)).count(),
-        questions,
+        questions: questions.len(),
+        again: questions.iter().filter(|question| question.again).count(),
+        conditions: conditions.len(),
+        conditional: conditions.iter().flat_map(|c| &c.systems).collect::<BTreeSet<_>>().len(),
         projects,
     }
 }
@@ -512,7 +623,7 @@ fn reasons(system: &SystemPlan) -> impl Iterator<Item = &Reason> {
     let lists = [&system.class.why, &system.info.why, &system.business.why, &system.level.why,
         &system.importance.why, &system.protection.why, &system.recovery.why,
         &system.admission.why, &system.model.why, &system.service.why, &system.profile.why,
-        &system.residence, &system.before, &system.exit, &system.migration.why];
+        &system.residence, &system.before, &system.lacks, &system.exit, &system.migration.why];
     lists.into_iter().chain(system.needs.iter().map(|need| &need.follows)).flatten()
 }
 
@@ -522,7 +633,10 @@ fn cited(plan: &Plan) -> Vec<&'static Clause> {
     let waves = plan.waves.iter().map(|wave| &wave.why);
     let groups = plan.groups.iter().flat_map(|group| &group.why);
     let of_systems = plan.systems.iter().flat_map(reasons);
-    for reason in plan.before.iter().chain(waves).chain(groups).chain(of_systems) {
+    let conditions = plan.conditions.iter().map(|condition| &condition.why);
+    let guards = plan.guardrails.iter().map(|guard| &guard.refuses);
+    let whole = plan.before.iter().chain(waves).chain(groups).chain(conditions).chain(guards);
+    for reason in whole.chain(of_systems) {
         ids.extend(&reason.cites);
     }
     plan.responsibilities.iter().for_each(|duty| ids.extend(duty.cites));
@@ -540,7 +654,8 @@ pub fn tables() -> Vec<(&'static str, &'static [Rule])> {
         ("protection", rules::PROTECTION), ("admission", rules::ADMISSION),
         ("model", rules::MODEL), ("service", rules::SERVICE), ("profile", rules::PROFILE),
         ("turn", rules::TURN), ("foundation", rules::FOUNDATION), ("before", rules::BEFORE),
-        ("exit", rules::EXIT), ("residence", rules::RESIDENCE),
+        ("lacks", rules::LACKS), ("exit", rules::EXIT), ("residence", rules::RESIDENCE),
+        ("guards", rules::GUARDS), ("doubts", rules::DOUBTS),
     ];
     all.extend(rules::ASPECTS.iter().map(|aspect| (aspect.clause, aspect.rules)));
     all

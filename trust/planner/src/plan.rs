@@ -27,6 +27,8 @@ pub struct Plan {
     pub waves: Vec<Wave>,
     /// Systems that move as one.
     pub groups: Vec<Group>,
+    /// What has to be settled before systems move, although they have a wave.
+    pub conditions: Vec<Condition>,
     /// Every system, in the inventory's order.
     pub systems: Vec<SystemPlan>,
     /// Those that stay, and those that a finance cloud must not take.
@@ -39,6 +41,8 @@ pub struct Plan {
     pub questions: Vec<Question>,
     /// Projects to make.
     pub projects: Vec<Project>,
+    /// What the guardrails of a profile refuse, on top of those before it.
+    pub guardrails: Vec<Guard>,
     /// The clauses that are cited.
     pub clauses: Vec<&'static Clause>,
 }
@@ -60,6 +64,12 @@ pub struct Summary {
     pub barred: usize,
     /// Questions.
     pub questions: usize,
+    /// How many of them are about an answer that was given.
+    pub again: usize,
+    /// Open conditions.
+    pub conditions: usize,
+    /// Systems that do not move before an open condition is settled.
+    pub conditional: usize,
     /// Projects.
     pub projects: usize,
 }
@@ -84,6 +94,26 @@ pub struct Group {
     pub systems: Vec<String>,
     /// Why.
     pub why: Vec<Reason>,
+}
+
+/// Something that has to be settled before systems move, whatever their wave is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Condition {
+    /// Of which group; none if it is about one system alone.
+    pub group: Option<usize>,
+    /// What does not move until then.
+    pub systems: Vec<String>,
+    /// What has to be settled, and why.
+    pub why: Reason,
+}
+
+/// What a profile's guardrails refuse.
+#[derive(Debug, Clone, Serialize)]
+pub struct Guard {
+    /// The profile.
+    pub profile: Profile,
+    /// What is refused in it, beside what the profiles before it refuse.
+    pub refuses: Reason,
 }
 
 /// A system that stays, or that a finance cloud must not take.
@@ -130,6 +160,21 @@ pub struct Question {
     /// In English.
     pub en: &'static str,
     /// Why it is asked.
+    pub cites: &'static [&'static str],
+    /// There is an answer, which does not go together with others.
+    pub again: bool,
+}
+
+/// An answer to look at again, because it does not go together with others.
+#[derive(Debug, Clone, Serialize)]
+pub struct Again {
+    /// The field of the inventory.
+    pub field: &'static str,
+    /// Why, in Chinese.
+    pub zh: &'static str,
+    /// Why, in English.
+    pub en: &'static str,
+    /// The clauses it comes from.
     pub cites: &'static [&'static str],
 }
 
@@ -236,10 +281,14 @@ pub struct SystemPlan {
     pub residence: Vec<Reason>,
     /// What comes before its move.
     pub before: Vec<Reason>,
+    /// What comes before its move too, and is not offered by this platform.
+    pub lacks: Vec<Reason>,
     /// The way back, and out.
     pub exit: Vec<Reason>,
     /// Its place in the order.
     pub migration: Migration,
     /// Fields of the inventory that have to be asked.
     pub ask: Vec<&'static str>,
+    /// Answers that have to be looked at again.
+    pub again: Vec<Again>,
 }

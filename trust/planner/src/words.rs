@@ -140,7 +140,8 @@ words! {
 }
 
 words! {
-    /// Whether a failure may cost the public money and lay open its privacy.
+    /// Whether a failure may cost the public money or lay open its privacy: either is possible loss, both
+    /// and to a major extent is major (JR/T 0167, 8-E-a and 8-E-b).
     Loss:
     Negligible "none" "不会" "no",
     Possible "possible" "可能" "possible",
@@ -303,7 +304,7 @@ words! {
     /// How fast a system must be back. Four steps of the planner's own; the standards set none here.
     Recovery:
     D "d" "D 备份恢复" "D: restored from backups",
-    C "c" "C 次日恢复" "C: back within a day",
+    C "c" "C 日级恢复" "C: a day, of time or of data",
     B "b" "B 温备" "B: warm standby",
     A "a" "A 双活或热备" "A: active-active or hot standby",
 }

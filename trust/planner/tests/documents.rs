@@ -28,13 +28,25 @@ fn the_table_holds_the_same_rows() {
     assert_eq!(table.systems.len(), 40);
 }
 
+/// A table has no place for the institution; with what a document of its own says it is the same plan.
+#[test]
+fn the_table_with_its_institution_gives_the_same_plan() {
+    let file = |name: &str| std::fs::read_to_string(samples().join(name)).unwrap();
+    let mut table = csv::read(&file("insurer.csv")).unwrap();
+    let bare = plan(&table);
+    table.institution = yaml::about(&file("insurer.institution.yaml")).unwrap();
+    let (ours, theirs) = (plan(&example()), plan(&table));
+    assert_eq!(serde_json::to_string(&ours).unwrap(), serde_json::to_string(&theirs).unwrap());
+    assert_eq!(bare.questions.len(), ours.questions.len() + 5, "without it the table asks");
+}
+
 #[test]
 fn the_example_has_a_bit_of_everything() {
     let plan = plan(&example());
     let summary = serde_json::to_value(&plan.summary).unwrap();
     let want = serde_json::json!({ "1": 9, "2": 13, "3": 11, "4": 6, "undecided": 1 });
     assert_eq!(summary["class"], want);
-    let want = serde_json::json!({ "public": 3, "community": 22, "private": 10, "hybrid": 2,
+    let want = serde_json::json!({ "public": 3, "community": 20, "private": 13, "hybrid": 1,
         "stay": 2, "undecided": 1 });
     assert_eq!(summary["model"], want);
     let want = serde_json::json!({ "1": 9, "2": 6, "3": 16, "4": 6, "stay": 2, "undecided": 1 });
@@ -43,8 +55,11 @@ fn the_example_has_a_bit_of_everything() {
     let groups: Vec<String> = plan.groups.iter().map(|g| g.systems.join(" ")).collect();
     assert_eq!(groups, ["expenses finance", "appraisal staff", "customers crm", "core claims receipts"]);
     assert_eq!(plan.undecided, ["supervision"]);
-    let asked: Vec<_> = plan.questions.iter().map(|q| (q.system.as_deref(), q.field)).collect();
-    assert_eq!(asked, [(Some("supervision"), "encryption"), (Some("supervision"), "rpo")]);
+    let asked: Vec<_> = plan.questions.iter().map(|q| (q.system.as_deref(), q.field, q.again)).collect();
+    assert_eq!(asked, [(Some("supervision"), "encryption", false), (Some("supervision"), "rpo", false),
+        (Some("group-life"), "level", true)]);
+    let open: Vec<String> = plan.conditions.iter().map(|c| c.systems.join(" ")).collect();
+    assert_eq!(open, ["expenses finance", "appraisal staff"]);
 }
 
 /// The document as it was last reviewed. After a change of the rules it is written again by the
@@ -127,6 +142,28 @@ fn names_never_become_markup() {
         let table: Vec<usize> = text.lines().filter(|l| l.starts_with("| a.prod ")).map(cells).collect();
         assert_eq!(table, [9]);
     }
+}
+
+#[test]
+fn the_summary_lists_what_is_open() {
+    let plan = plan(&example());
+    for (lang, start, count, name) in [
+        (Lang::Zh, "## 迁移批次", "未决条件 2 项，涉及 4 个系统", "- G1 费控系统、财务管理："),
+        (Lang::En, "## Waves", "2 open conditions, about 4 systems", "- G1 expense control, finance and"),
+    ] {
+        let text = markdown(&plan, lang);
+        let (summary, rest) = text.split_once(start).unwrap();
+        assert!(summary.contains(count) && summary.contains(name), "{summary}");
+        let marked = rest.lines().filter(|l| l.starts_with("| ") && l.contains(lang.pick(" 未决 |", " open |")));
+        assert_eq!(marked.count(), 4);
+    }
+}
+
+#[test]
+fn other_systems_are_called_by_their_names() {
+    let text = markdown(&plan(&example()), Lang::Zh);
+    let row = text.lines().find(|line| line.contains("GD-N8 互操作") && line.contains("统一客户信息")).unwrap();
+    assert!(!row.contains("customers"), "{row}");
 }
 
 #[test]

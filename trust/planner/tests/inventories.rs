@@ -119,8 +119,11 @@ fn tables_are_taken_as_rfc_4180_has_them() {
         ("id,name\na,A\"x\n", "line 2: has a quote inside a cell"),
         ("id,name\na,\"A\nB\"\n", "line 2, field name: is no such text"),
         ("id,name,amount\na,A,\n\nb,B,lots\n", "row 2, line 4, field amount: is none of the words"),
-        ("id,name,id\na,A,b\n", "field id: stands twice"),
-        ("id,nom\na,A\n", "field nom: is no heading"),
+        ("id,name,id\na,A,b\n", "line 1, field id: stands twice"),
+        ("id,nom\na,A\n", "line 1, field nom: is no heading"),
+        ("id,nom\na,A\n", "line 1, field name: is missing among the headings"),
+        ("id,name,\na,A,x\n", "row 1, line 2: has a cell in a column without a heading"),
+        ("id;name\na;A;B\n", "line 2: has 3 cells, but there are 2 headings"),
         ("id,name\n", "a list of 1 to 300 rows"),
         ("", "is empty"),
     ];
@@ -128,6 +131,85 @@ fn tables_are_taken_as_rfc_4180_has_them() {
         let lines = csv::read(text).unwrap_err().lines("f.csv").join("\n");
         assert!(lines.contains(want), "{text:?} says {lines}");
     }
+}
+
+#[test]
+fn tables_may_have_other_separators() {
+    let comma = csv::read("id,name,data,purpose\na,A,public；personal,\"x, y; z\"\n").unwrap();
+    for (text, what) in [
+        ("id;name;data;purpose\na;A;public；personal;\"x, y; z\"\n", "semicolons"),
+        ("id;name;data;purpose\na;A;\"public;personal\";\"x, y; z\"\n", "a list in quotes"),
+        ("\u{feff}id\tname\tdata\tpurpose\r\na\tA\tpublic;personal\t\"x, y; z\"\r\n", "tabs"),
+        ("\n系统编号;系统名称;数据种类;业务说明;;\na;A;public、personal;\"x, y; z\";;\n", "empty columns"),
+    ] {
+        assert_eq!(csv::read(text).unwrap_or_else(|e| panic!("{what}: {e:?}")), comma, "{what}");
+    }
+}
+
+#[test]
+fn a_wrong_heading_is_told_once() {
+    let rows = "a,A,b,x\n".repeat(40);
+    let flaws = csv::read(&format!("id,name,id,colour\n{rows}")).unwrap_err().flaws;
+    let told: Vec<(usize, &str)> = flaws.iter().map(|flaw| (flaw.line, flaw.field.as_str())).collect();
+    assert_eq!(told, [(1, "id"), (1, "colour")]);
+    // All torn rows at once.
+    let flaws = csv::read("id,name\na\nb,B\nc\n").unwrap_err().flaws;
+    assert_eq!(flaws.iter().map(|flaw| flaw.line).collect::<Vec<_>>(), [2, 4]);
+}
+
+#[test]
+fn a_name_that_is_too_long_is_not_missing() {
+    let long = "文".repeat(limits::TEXT + 1);
+    for differs in [[("name", long.as_str())], [("id", "A b")]] {
+        let flaws = read_rows(json!({}), vec![row("a", &differs)]).unwrap_err().flaws;
+        let says: Vec<&str> = flaws.iter().map(|flaw| flaw.says.as_str()).collect();
+        assert!(says.len() == 1 && !says[0].contains("required"), "{says:?}");
+    }
+}
+
+#[test]
+fn kinds_of_data_and_their_amount_go_together() {
+    for (data, amount, fine) in [
+        ("public", "none", true), ("public", "few", false), ("public", "massive", false),
+        ("public", "unknown", true), ("personal", "none", false), ("public;personal", "none", false),
+        ("public;personal", "few", true), ("state_secret", "none", false), ("unknown", "massive", true),
+        ("unknown", "none", true),
+    ] {
+        let read = read_rows(json!({}), vec![row("a", &[("data", data), ("amount", amount)])]);
+        assert_eq!(read.is_ok(), fine, "{data}, {amount}");
+        if let Err(malformed) = read {
+            let lines = malformed.lines("f").join("\n");
+            assert!(lines.starts_with("f: row 1, field amount: says that there is"), "{lines}");
+            assert_eq!(malformed.flaws.len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_document_may_speak_of_the_institution_alone() {
+    let facts = yaml::about("institution:\n  stage: existing\n  private_cloud: 无\n").unwrap();
+    assert_eq!((facts.text("stage"), facts.text("private_cloud")), ("existing", "no"));
+    let same = yaml::about("机构:\n  机构阶段: 已开业\n  私有云: no\n").unwrap();
+    assert_eq!(facts, same);
+    let cases = [
+        ("institution:\n  stage: old\n", "institution, line 2, field stage: is none of the words"),
+        ("institution: x\n", "`institution` must hold members"),
+        ("institution:\n  stage: new\nsystems:\n  - {id: a, name: A}\n", "has a member beside `institution`"),
+        ("stage: new\n", "has a member beside `institution`"),
+        ("", "must have a member `institution`"),
+        ("{}\n", "must have a member `institution`"),
+    ];
+    for (text, want) in cases {
+        let lines = yaml::about(text).unwrap_err().lines("f").join("\n");
+        assert!(lines.contains(want), "{text:?} says {lines}");
+    }
+}
+
+#[test]
+fn json_tells_all_that_is_no_text() {
+    let flaws = read_rows(json!({ "stage": 1 }), vec![json!({ "id": 7, "name": true })]).unwrap_err().flaws;
+    let fields: Vec<&str> = flaws.iter().map(|flaw| flaw.field.as_str()).collect();
+    assert_eq!(fields, ["institution.stage", "systems[0].id", "systems[0].name"]);
 }
 
 #[test]

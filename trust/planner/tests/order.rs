@@ -73,6 +73,10 @@ fn data_that_two_clouds_would_write_are_a_condition() {
         let said = |i: usize| plan.groups[i].why.iter().any(|why| why.en.starts_with("Open condition"));
         assert_eq!((plan.groups.len(), said(0), said(1)), (2, true, false), "{from}");
         assert!(plan.groups[0].why.last().unwrap().cites.contains(&"IAC-5.3-1"));
+        let [condition] = plan.conditions.as_slice() else { panic!("{:?}", plan.conditions) };
+        assert_eq!((condition.group, condition.systems.join(" ")), (Some(1), "a b".to_string()));
+        assert_eq!((plan.summary.conditions, plan.summary.conditional), (1, 2));
+        assert!(waves(&plan).iter().all(|wave| *wave > 0), "they have their waves all the same");
         for (system, other) in plan.systems.iter().zip(["b", "a", "d", "c"]) {
             let apart = ["a", "b"].contains(&system.id.as_str());
             let text = why(&system.migration);
@@ -91,6 +95,42 @@ fn data_that_two_clouds_would_write_are_a_condition() {
         row("s", &[("regulator_bars", "yes"), ("shares_data_with", "a")])]);
     let text = why(&plan.systems[0].migration);
     assert!(text.contains("writes the same data as \"s\"") && text.contains("\"s\" stays"), "{text}");
+    let [condition] = plan.conditions.as_slice() else { panic!("{:?}", plan.conditions) };
+    assert_eq!((condition.group, condition.systems.join(" ")), (None, "a".to_string()));
+    assert!(condition.why.en.contains("\"a\" does not move"), "{}", condition.why.en);
+}
+
+fn follows(plan: &Plan, i: usize, clause: &str) -> String {
+    let need = plan.systems[i].needs.iter().find(|need| need.clause == clause).unwrap();
+    need.follows.iter().map(|reason| format!("{} ", reason.en)).collect()
+}
+
+#[test]
+fn only_what_nobody_needs_can_move_alone() {
+    let plan = plan_of(vec![row("a", &[("depends_on", "b")]), row("b", &[]), row("c", &[]),
+        row("s", &[("regulator_bars", "yes")])]);
+    let says = |i: usize| follows(&plan, i, "GD-N8");
+    assert!(says(1).contains("Others depend on it") && !says(1).contains("alone"), "{}", says(1));
+    assert!(says(2).contains("it can move alone"), "{}", says(2));
+    assert!(!says(0).contains("alone") && !says(3).contains("alone"), "{} {}", says(0), says(3));
+    // Of one system nobody has said what it needs.
+    let plan = plan_of(vec![row("a", &[]), without(row("u", &[]), &["depends_on"])]);
+    let text = follows(&plan, 0, "GD-N8");
+    assert!(text.contains("perhaps on this one") && !text.contains("alone"), "{text}");
+}
+
+#[test]
+fn being_stable_says_no_more_than_the_wave_allows() {
+    let plan = plan_of(vec![with("d", FOURTH, &[("load", "burst")]),
+        row("s", &[("regulator_bars", "yes"), ("load", "burst")]),
+        row("h", &[("change_rate", "high")])]);
+    for clause in ["GD-N3", "GD-N4"] {
+        let text = follows(&plan, 0, clause);
+        assert!(text.contains("early in") && text.contains("wave") && !text.contains("may move early"), "{text}");
+        let text = follows(&plan, 1, clause);
+        assert!(!text.contains("wave"), "what stays has no wave: {text}");
+    }
+    assert!(follows(&plan, 2, "GD-N3").contains("late in its wave"));
 }
 
 #[test]
@@ -150,7 +190,8 @@ fn projects_have_names_environments_and_profiles() {
         "c.front.prod community extended 4", "c.core.prod private enhanced 4",
     ]);
     assert!(plan.projects.iter().all(|project| project.cites.contains(&"IAC-7.1-1")));
-    let asked: Vec<_> = plan.questions.iter().map(|q| (q.system.as_deref(), q.field)).collect();
+    let asked: Vec<_> = plan.questions.iter().filter(|q| !q.again)
+        .map(|q| (q.system.as_deref(), q.field)).collect();
     assert_eq!(asked, [(Some("u"), "environments")]);
 }
 
@@ -176,7 +217,8 @@ fn counts_add_up() {
         "model": { "community": 1, "private": 1, "stay": 1, "undecided": 1 },
         "service": { "paas": 3, "stay": 1 },
         "wave": { "2": 1, "4": 1, "stay": 1, "undecided": 1 },
-        "barred": 1, "questions": 1, "projects": 2,
+        // The core business is said to be general and at level 1: both are asked again.
+        "barred": 1, "questions": 3, "again": 2, "conditions": 0, "conditional": 0, "projects": 2,
     });
     assert_eq!(summary, want);
 }

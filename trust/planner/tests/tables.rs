@@ -25,6 +25,10 @@ const SAID: &[(&str, &[&str])] = &[
     ("links", &["some", "none"]),
     ("crossing", &["yes", "no"]),
     ("shared_apart", &["yes", "no"]),
+    ("needed", &["yes", "no", "unknown"]),
+    ("wave", &["1", "2", "3", "4", "none"]),
+    ("business_below", &["yes"]),
+    ("level_below", &["yes"]),
 ];
 
 #[test]
@@ -51,6 +55,8 @@ fn outcomes_are_words_of_their_list() {
     for (table, rules) in tables() {
         let list = match table {
             "turn" => vec!["1", "2", "3", "4"],
+            "guards" => vec!["basic", "extended", "enhanced"],
+            "doubts" => SYSTEM.iter().map(|field| field.code).collect(),
             name => {
                 let field = all_fields().find(|field| field.code == name);
                 field.map(|f| f.labels().iter().map(|l| l.code).collect()).unwrap_or_default()
@@ -78,11 +84,28 @@ fn cited() -> BTreeSet<&'static str> {
 }
 
 #[test]
-fn each_cited_clause_has_a_title() {
+fn each_cited_clause_has_a_title_and_each_title_is_cited() {
     let titled: BTreeSet<&str> = CLAUSES.iter().map(|clause| clause.id).collect();
     assert_eq!(titled.len(), CLAUSES.len(), "a clause stands twice");
     let without: Vec<_> = cited().difference(&titled).copied().collect();
     assert!(without.is_empty(), "{without:?}");
+    // Some are cited by sentences that are put together from names.
+    let sources: String = ["make.rs", "rules/grade.rs"].iter()
+        .map(|file| std::fs::read_to_string(root().join("trust/planner/src").join(file)).unwrap()).collect();
+    let idle: Vec<_> = titled.difference(&cited()).copied()
+        .filter(|id| !sources.contains(&format!("\"{id}\""))).collect();
+    assert!(idle.is_empty(), "cited by nothing: {idle:?}");
+}
+
+/// A level is the matrix of another standard; what 12-E-a and 5.2-0-4 ask is asked of the platform.
+#[test]
+fn what_is_asked_of_a_platform_grades_no_system() {
+    let rules = tables();
+    let (_, level) = rules.iter().find(|(name, _)| *name == "level").unwrap();
+    for rule in *level {
+        assert_eq!(rule.cites, ["5.2-0-3"]);
+        assert!(rule.zh.contains("GB/T 22240") && rule.en.contains("GB/T 22240"));
+    }
 }
 
 /// All values of members called `id`, wherever they are.

@@ -7,6 +7,7 @@
 
 mod assessed;
 mod clauses;
+pub mod live;
 mod picture;
 mod times;
 
@@ -42,6 +43,15 @@ pub(crate) fn both(words: Both) -> String {
 /// Both titles.
 pub(crate) fn titles(zh: &str, en: &str) -> String {
     format!("<span lang=\"zh\">{}</span><br><span lang=\"en\">{}</span>", esc(zh), esc(en))
+}
+
+/// A text in both languages; in English alone if its Chinese was not told.
+pub(crate) fn told(zh: &str, en: &str) -> String {
+    match (zh.is_empty(), en.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => format!("<span lang=\"en\">{}</span>", esc(en)),
+        (false, _) => titles(zh, en),
+    }
 }
 
 /// An anchor: only letters, digits and `. _ -`.
@@ -129,8 +139,16 @@ pub fn page(made: &Made<'_>) -> String {
     document(&title, &body)
 }
 
-/// The frame of every page of ours.
+/// The frame of every page of ours that stays as it is.
 pub(crate) fn document(title: &str, body: &str) -> String {
+    framed(title, body, None)
+}
+
+/// The frame of every page of ours; a reader loads it again after so many seconds.
+fn framed(title: &str, body: &str, again: Option<u32>) -> String {
+    let again = again.map_or(String::new(), |seconds| {
+        format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">\n")
+    });
     let colours: String = words::STATES.iter().map(|s| {
         let [r, g, b] = words::colour(*s);
         format!(".s-{}{{border-color:#{r:02x}{g:02x}{b:02x}}}", words::code(*s))
@@ -138,7 +156,7 @@ pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"zh\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         style-src 'unsafe-inline'\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+         style-src 'unsafe-inline'\">\n{again}<meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>{}</title>\n<style>\n{STYLE}{colours}\n</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
         esc(title)
     )
@@ -236,11 +254,12 @@ fn limits(made: &Made<'_>) -> String {
     let items: String = words::limits(made.of).iter()
         .map(|(zh, en)| format!("<li>{}</li>\n", titles(zh, en))).collect();
     let open: Vec<String> = made.of.findings.iter().filter(|f| !f.says_nothing_about.is_empty())
-        .map(|f| row(&[esc(&f.check), esc(&f.says_nothing_about)])).collect();
+        .map(|f| row(&[esc(&f.check), told(&f.says_nothing_about_zh, &f.says_nothing_about)])).collect();
     let heads: [Both; 2] = [("检查", "Check"), ("不涉及", "Says nothing about")];
     let missing: Vec<String> = made.of.clauses().filter(|(_, c)| !c.missing.is_empty())
         .map(|(s, c)| row(&[
-            format!("<a href=\"#{}\">{}</a>", clause_anchor(s, c), esc(&c.id)), esc(&c.missing),
+            format!("<a href=\"#{}\">{}</a>", clause_anchor(s, c), esc(&c.id)),
+            told(&c.missing_zh, &c.missing),
         ])).collect();
     let clauses: [Both; 2] = [("条款", "Clause"), ("未回答的部分", "What nothing answers")];
     format!("<ul>\n{items}</ul>\n{}{}", table(&heads, &open), table(&clauses, &missing))

@@ -189,8 +189,12 @@ pub struct Clause {
     pub title_en: String,
     /// What the platform does.
     pub platform: String,
+    /// The same in Chinese; like all such texts empty if it was not told.
+    pub platform_zh: String,
     /// What proves it.
     pub evidence: String,
+    /// The same in Chinese.
+    pub evidence_zh: String,
     /// Its bullets.
     pub items: Vec<Bullet>,
     /// How the provider's half stands.
@@ -199,16 +203,24 @@ pub struct Clause {
     pub tenant_state: Option<State>,
     /// What of it nothing answers.
     pub missing: String,
+    /// The same in Chinese.
+    pub missing_zh: String,
     /// What answers it.
     pub checks: Vec<String>,
     /// Clauses by which it is answered instead, all of them.
     pub same_as: Vec<String>,
     /// What the tenant has to do.
     pub tenant_does: String,
+    /// The same in Chinese.
+    pub tenant_does_zh: String,
     /// What the platform sees of that.
     pub seen: String,
+    /// The same in Chinese.
+    pub seen_zh: String,
     /// A remark.
     pub note: String,
+    /// The same in Chinese.
+    pub note_zh: String,
     /// Clauses about the same subject.
     pub see: Vec<String>,
     /// Since when its state is so, microseconds.
@@ -247,12 +259,25 @@ pub struct Finding {
     pub says: String,
     /// Where it is silent.
     pub says_nothing_about: String,
+    /// The same in Chinese; empty if it was not told.
+    pub says_nothing_about_zh: String,
     /// Entries of the journal.
     pub entries: Vec<u64>,
     /// Since when it comes out so, microseconds.
     pub since: Option<i64>,
     /// How it came out before, oldest first.
     pub history: Vec<Before>,
+    /// Over which time it was observed to come out so.
+    pub period: Option<Period>,
+}
+
+impl Finding {
+    /// Over which time it was observed to come out so: to when it was looked at last. Nothing if the
+    /// assessment does not tell.
+    pub fn observed(&self) -> Option<Period> {
+        let told = || Some(Period { from: self.since?.min(self.at), to: self.at });
+        self.period.or_else(told)
+    }
 }
 
 /// A file that shows that a duty was done.
@@ -273,6 +298,29 @@ pub struct Record {
     pub damage: String,
 }
 
+/// What somebody stated of a duty, where no file was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stated {
+    /// What it is, in a line.
+    pub title: String,
+    /// The words.
+    pub text: String,
+    /// Whose they are.
+    #[serde(deserialize_with = "words")]
+    pub by: String,
+    /// First day of the time that it answers.
+    #[serde(deserialize_with = "words")]
+    pub from: String,
+    /// Last day.
+    #[serde(deserialize_with = "words")]
+    pub to: String,
+    /// When it was recorded, microseconds.
+    pub at: i64,
+    /// The journal's entry that holds it.
+    pub entry: Option<u64>,
+}
+
 /// Something that people do, again and again or once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -282,6 +330,9 @@ pub struct Duty {
     /// Who owes it.
     #[serde(deserialize_with = "words")]
     pub owner: String,
+    /// The same in Chinese, if it is one of the known posts.
+    #[serde(deserialize_with = "words")]
+    pub owner_zh: String,
     /// How often: ISO 8601 or a number of days.
     #[serde(deserialize_with = "words")]
     pub every: String,
@@ -297,6 +348,8 @@ pub struct Duty {
     pub shows_en: String,
     /// What shows it.
     pub records: Vec<Record>,
+    /// The newest statement that shows it.
+    pub statement: Option<Stated>,
 }
 
 /// What of the journal belongs to the assessment.
@@ -411,6 +464,71 @@ pub struct Violation {
     pub lasts: bool,
 }
 
+/// How old proofs are, of the clauses that checks answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ages {
+    /// How many clauses those are.
+    pub count: u64,
+    /// Half of them have a younger proof, seconds.
+    pub median_seconds: Option<i64>,
+    /// The oldest proof, seconds.
+    pub worst_seconds: Option<i64>,
+    /// Whose that is.
+    pub worst_clause: Option<String>,
+    /// How many have none.
+    pub without_proof: u64,
+}
+
+/// What the platform sets itself for the ages of proofs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Objective {
+    /// The median is below so many seconds.
+    pub median_below_seconds: i64,
+    /// All are.
+    pub worst_below_seconds: i64,
+    /// The first is so.
+    pub median_attained: bool,
+    /// The second is so.
+    pub worst_attained: bool,
+    /// Both are.
+    pub attained: bool,
+}
+
+/// A time in which nobody looked, as the platform's API tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lapse {
+    /// Begin, RFC 3339.
+    pub from: String,
+    /// End.
+    pub to: String,
+    /// How long, seconds.
+    pub seconds: i64,
+}
+
+/// How fresh evidence was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Freshness {
+    /// When, RFC 3339.
+    pub now: String,
+    /// Ages of proofs.
+    pub clauses: Ages,
+    /// What they should be.
+    pub objective: Objective,
+    /// When nobody looked, of the day before.
+    pub gaps: Vec<Lapse>,
+}
+
+impl Freshness {
+    /// How long nobody looked, of the day before, seconds.
+    pub fn unseen(&self) -> i64 {
+        self.gaps.iter().fold(0, |sum: i64, gap| sum.saturating_add(gap.seconds.max(0)))
+    }
+}
+
 /// What the platform refuses whatever anybody's role is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -447,6 +565,8 @@ pub struct Assessment {
     pub violations: Option<Vec<Violation>>,
     /// When in the period nobody looked.
     pub gaps: Vec<Period>,
+    /// How fresh evidence was when the assessment began; none if the assessment does not tell.
+    pub freshness: Option<Freshness>,
     /// Guardrails.
     pub guardrails: Vec<Guardrail>,
     /// What people owe.
@@ -490,7 +610,7 @@ impl Assessment {
         };
         if let Some(members) = whole.as_object_mut().filter(|_| body.get("report").is_some()) {
             // A report by itself is of one moment; what is said of the time before stands beside it.
-            for name in ["period", "violations", "gaps"] {
+            for name in ["period", "violations", "gaps", "freshness"] {
                 if let Some(beside) = body.get(name).filter(|beside| !beside.is_null()) {
                     members.insert(name.into(), beside.clone());
                 }
@@ -505,6 +625,11 @@ impl Assessment {
             read.sha256 = body.get("sha256").and_then(Value::as_str).unwrap_or_default().into();
         }
         read.entry = read.entry.or_else(|| body.get("entry").and_then(Value::as_u64));
+        // What was observed over which time stands beside a report, too.
+        for found in read.findings.iter_mut().filter(|found| found.period.is_none()) {
+            let told = body.get("observed").and_then(|all| all.get(&found.check));
+            found.period = told.and_then(|told| serde_json::from_value(told.clone()).ok());
+        }
         Ok(read)
     }
 
@@ -537,6 +662,13 @@ impl Assessment {
                 }
             }
         }
+    }
+
+    /// The clauses of which the report cannot say how they stand: they came without a state, or with a
+    /// word that it does not know.
+    pub fn unknown(&self) -> impl Iterator<Item = &Clause> {
+        let lost = |c: &&Clause| c.state == State::Other || c.tenant_state == Some(State::Other);
+        self.clauses().map(|(_, c)| c).filter(lost)
     }
 
     /// The guardrails that name a clause.
@@ -599,11 +731,44 @@ mod tests {
         let clause = read.clauses().next().unwrap().1;
         let told: Vec<_> = read.violations_of(clause).map(|v| (v.half, v.seconds, v.lasts)).collect();
         assert_eq!(told, [(Half::Tenant, 7, true)]);
+        assert_eq!((read.findings[0].observed(), &read.freshness), (None, &None));
+        beside["assessment"]["observed"] = json!({ "x": { "from": 3, "to": 8 }, "gone": 1 });
+        beside["assessment"]["freshness"] = json!({ "now": "2026-01-31T08:00:00Z", "more": [],
+            "clauses": { "count": 9, "median_seconds": 12, "worst_seconds": null, "worst_clause": null },
+            "gaps": [{ "from": "a", "to": "b", "seconds": 5 }, { "seconds": 7 }, { "seconds": -9 }] });
+        let read = Assessment::read(&beside).unwrap();
+        assert_eq!(read.findings[0].observed(), Some(Period { from: 3, to: 8 }));
+        let fresh = read.freshness.as_ref().unwrap();
+        assert_eq!((fresh.clauses.median_seconds, fresh.clauses.worst_seconds), (Some(12), None));
+        assert_eq!((fresh.unseen(), fresh.objective.attained), (12, false));
         for bad in [json!({}), json!({ "standards": [{ "id": "", "clauses": [] }] }),
             json!({ "standards": [{ "id": "a", "clauses": [{}] }] }), json!({ "standards": 1 }),
             json!({ "clauses": 1 })] {
             assert!(Assessment::read(&bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_was_observed_has_a_begin_and_an_end() {
+        let found = |rest: Value| -> Option<Period> {
+            let mut one = json!({ "check": "x", "at": 50 });
+            one.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            serde_json::from_value::<Finding>(one).unwrap().observed()
+        };
+        assert_eq!(found(json!({})), None);
+        assert_eq!(found(json!({ "since": 20 })), Some(Period { from: 20, to: 50 }));
+        // The entry of a verdict comes after the look.
+        assert_eq!(found(json!({ "since": 60 })), Some(Period { from: 50, to: 50 }));
+        let told = json!({ "since": 20, "period": { "from": 30, "to": 50 } });
+        assert_eq!(found(told), Some(Period { from: 30, to: 50 }));
+    }
+
+    #[test]
+    fn clauses_without_a_known_state_are_named() {
+        let read = Assessment::read(&json!({ "standards": [{ "id": "s", "clauses": [
+            { "id": "a", "state": "met" }, { "id": "b" }, { "id": "c", "state": "wonderful" },
+            { "id": "d", "state": "met", "tenant_state": "grand" }] }] })).unwrap();
+        assert_eq!(read.unknown().map(|c| c.id.as_str()).collect::<Vec<_>>(), ["b", "c", "d"]);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! The format and its reader are the verifier's (`jinyun_verify::pack`, `docs/pack-format.md`).
 //! Files are read twice: to name them in the manifest, which stands first, and to copy them; one
-//! that changed in between is refused. Memory holds the reports and one piece, so the journal and
-//! the records can be as large as a header can say. A record whose file is not at hand, or is known to
-//! be damaged, is named as absent; one whose file has another digest than its record is refused.
+//! that changed in between is refused. Memory holds the reports, the manifest and one piece, so the
+//! journal and the records can be as large as the format allows. A record whose file is not at hand, or
+//! is known to be damaged, is named as absent; one whose file has another digest than its record is
+//! refused.
 
 use crate::Made;
 use crate::oscal::{self, Attachment};
@@ -13,8 +14,8 @@ use jinyun_base::{Fault, Time};
 use jinyun_journal::note::{Key, Note};
 use jinyun_journal::to_hex;
 use jinyun_verify::pack::{
-    Absent, CHECKPOINT, EXPORT, KEYS, LARGEST, Listed, MAGIC, MANIFEST, Manifest, NOTE, PIECES, header,
-    signed_text,
+    Absent, CHECKPOINT, EXPORT, KEYS, LARGEST, Listed, MAGIC, MANIFEST, MANIFEST_LARGEST, Manifest, NOTE,
+    PIECES, header, piece, signed_text,
 };
 pub use jinyun_verify::pack::{AUTHORITIES, member};
 use serde_json::Value;
@@ -23,9 +24,6 @@ use sm3::Sm3;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
-
-/// Up to here a pack has small pieces.
-const SMALL: u64 = 16 << 20;
 
 /// Where a file's bytes are.
 #[derive(Debug, Clone)]
@@ -118,15 +116,18 @@ fn listed(item: &Item, piece: u64) -> Result<Listed, Fault> {
     Ok(Listed { path: item.path.clone(), pieces, sha256, size, sm3 })
 }
 
+/// What is said of a file that no header can name.
+fn unfit(path: &str) -> Fault {
+    Fault::new(format!(
+        "`{}` cannot be in a pack: its name does not fit, or it has more than {LARGEST} bytes \
+         (take a shorter period)", path.escape_debug()
+    ))
+}
+
 /// One file with its header and what fills its last block.
 fn put(out: &mut dyn Write, listed: &Listed, body: &Body, piece: u64) -> Result<(), Fault> {
     let bad = |e: std::io::Error| Fault::new(format!("writing the pack: {e}"));
-    let Some(header) = header(&listed.path, listed.size) else {
-        return Err(Fault::new(format!(
-            "`{}` cannot be in a pack: its name does not fit, or it has more than {LARGEST} bytes \
-             (take a shorter period)", listed.path.escape_debug()
-        )));
-    };
+    let header = header(&listed.path, listed.size).ok_or_else(|| unfit(&listed.path))?;
     out.write_all(&header).map_err(bad)?;
     let mut hash = Sha256::new();
     body.pieces(piece as usize, &mut |bytes| {
@@ -148,16 +149,25 @@ pub fn write(out: &mut dyn Write, instance: &str, made: i64, mut items: Vec<Item
     if let Some(twice) = items.windows(2).find(|w| w[0].path == w[1].path) {
         return Err(Fault::new(format!("{} stands twice in the pack", twice[0].path)));
     }
-    let mut total = 0;
+    let mut total: u64 = 0;
     for one in &items {
-        total += one.body.size()?;
+        let size = one.body.size()?;
+        // Before anything is read that cannot be written.
+        header(&one.path, size).ok_or_else(|| unfit(&one.path))?;
+        total = total.saturating_add(size);
     }
-    let piece = if total <= SMALL { PIECES[0] } else { PIECES[1] };
+    let piece = piece(total);
     let files = items.iter().map(|i| listed(i, piece)).collect::<Result<Vec<_>, _>>()?;
     let (instance, made) = (instance.to_string(), Time(made).micros());
     let manifest = Manifest { absent, files, format: MAGIC.into(), instance, made, piece };
     let bytes = serde_json::to_vec(&manifest).map_err(|e| Fault::new(format!("the manifest: {e}")))?;
     Manifest::read(&bytes).map_err(|e| Fault::new(format!("the manifest: {e}")))?;
+    if bytes.len() as u64 > MANIFEST_LARGEST {
+        return Err(Fault::new(format!(
+            "the manifest has more than {MANIFEST_LARGEST} bytes: the files are too many or too large \
+             together (take a shorter period)"
+        )));
+    }
     let text = signed_text(&manifest.instance, &manifest.made, &bytes);
     let note = Note { signatures: sign(&text)?, text }.render();
     for front in [item(MANIFEST, bytes), item(NOTE, note)] {

@@ -30,6 +30,11 @@ fn both(words: Both) -> String {
     format!("{} {}", words.0, words.1)
 }
 
+/// A text in both languages, a line each; in English alone if its Chinese was not told.
+fn told(zh: &str, en: &str) -> String {
+    if zh.is_empty() { en.to_string() } else { format!("{zh}\n{en}") }
+}
+
 fn state(state: State) -> Cell {
     Cell { text: both(words::state(state)), colour: Some(words::colour(state)) }
 }
@@ -242,8 +247,22 @@ fn span(period: &Period) -> String {
     format!("{from} - {to} ({})", length(period.seconds()))
 }
 
-/// For how long which clauses were in violation, and when nobody looked.
+/// For how long which clauses were in violation, and when nobody looked; how fresh evidence was.
 fn times(paper: &mut Paper, of: &Assessment) {
+    violated(paper, of);
+    paper.heading(11, "证据时效 Freshness of evidence");
+    let Some(fresh) = &of.freshness else {
+        paper.text(0, 9, false, "本次评估未给出。 The assessment does not tell.");
+        return;
+    };
+    paper.text(0, 9, false, words::FRESH.0);
+    paper.text(0, 9, false, words::FRESH.1);
+    for (name, value) in words::freshness(fresh) {
+        paper.text(800, 9, false, &format!("{}: {value}", both(name)));
+    }
+}
+
+fn violated(paper: &mut Paper, of: &Assessment) {
     paper.heading(14, "不合规时间与无人查看的时段 Time in violation, and when nobody looked");
     paper.text(0, 9, false, words::COUNTED.0);
     paper.text(0, 9, false, words::COUNTED.1);
@@ -292,7 +311,7 @@ fn clauses(paper: &mut Paper, made: &Made<'_>) {
         let rows = standard.clauses.iter().map(|c| {
             let mut title = format!("{}\n{}", c.title_zh, c.title_en);
             if !c.missing.is_empty() {
-                title.push_str(&format!("\n未回答 not answered: {}", c.missing));
+                title.push_str(&format!("\n未回答 not answered: {}", told(&c.missing_zh, &c.missing)));
             }
             if let Some(tenant) = c.tenant_state {
                 title.push_str(&format!("\n租户部分 tenant's half: {}", both(words::state(tenant))));
@@ -301,7 +320,8 @@ fn clauses(paper: &mut Paper, made: &Made<'_>) {
             if !rails.is_empty() {
                 title.push_str(&format!("\n护栏 guardrails: {}", rails.join(", ")));
             }
-            let whose = format!("{}\n{}", both(words::side(c.duty)), c.level);
+            let level = words::level(&c.level).map_or_else(|| c.level.clone(), both);
+            let whose = format!("{}\n{level}", both(words::side(c.duty)));
             vec![cell(&c.id), cell(whose), cell(title), state(c.state)]
         }).collect();
         paper.table(&[16, 16, 48, 20], &heads, rows);
@@ -311,6 +331,8 @@ fn clauses(paper: &mut Paper, made: &Made<'_>) {
 fn findings(paper: &mut Paper, made: &Made<'_>) {
     paper.turn();
     paper.heading(14, "检查结果 Findings");
+    paper.text(0, 9, false, words::FOUND.0);
+    paper.text(0, 9, false, words::FOUND.1);
     for finding in &made.of.findings {
         let verdict = both(words::verdict(finding.verdict));
         paper.heading(10, &format!("{}: {verdict}", line(&finding.check)));
@@ -321,9 +343,16 @@ fn findings(paper: &mut Paper, made: &Made<'_>) {
                 both(words::half(finding.half))),
             format!("总体 Population: {}; 样本 Sample: {}; {} ({})", finding.population, finding.sampled,
                 minute(Some(finding.at)), age(made.at, finding.at)),
+            finding.observed().map_or(String::new(), |period| {
+                format!("观察期间 Observed: {}", span(&period))
+            }),
             match entries.is_empty() {
                 true => String::new(),
                 false => format!("日志条目 Journal entries: {}", entries.join(", ")),
+            },
+            match finding.says_nothing_about_zh.is_empty() {
+                true => String::new(),
+                false => format!("不涉及：{}", line(&finding.says_nothing_about_zh)),
             },
             format!("不涉及 Says nothing about: {}", line(&finding.says_nothing_about)),
         ];
@@ -337,9 +366,10 @@ fn duties(paper: &mut Paper, of: &Assessment) {
     paper.turn();
     paper.heading(14, "职责与期限 Duties and due dates");
     let rows = of.duties.iter().map(|d| {
-        let records: Vec<String> = d.records.iter().map(|r| format!("{} {}", r.name, r.sha256)).collect();
+        let files = d.records.iter().map(|r| format!("{} {}", r.name, r.sha256));
+        let records: Vec<String> = files.chain(d.statement.as_ref().map(words::stated)).collect();
         let dates = format!("{}\n{}", minute(d.due), minute(d.last));
-        let owner = format!("{}\n{}", d.owner, d.every);
+        let owner = format!("{}\n{}", told(&d.owner_zh, &d.owner), d.every);
         vec![cell(&d.clause), cell(owner), cell(dates), state(d.state), cell(records.join("\n"))]
     }).collect();
     let heads = [("条款", "Clause"), ("承担者、周期", "Owner, every"), ("期限、上次", "Due, last done"),

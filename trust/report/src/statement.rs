@@ -4,7 +4,7 @@
 //! the assessment has for tenants in general; it sees no other tenant. What is physical, a document
 //! or done by people is stated alike: a border that names the technical clauses only is none.
 
-use crate::html::{badge, both, document, esc, titles};
+use crate::html::{badge, both, document, esc, titles, told};
 use crate::model::{Assessment, Clause, Side, State, Tenant};
 use crate::words::{self, Both, line, minute};
 use serde_json::{Value, json};
@@ -73,9 +73,13 @@ fn facts(of: &Assessment, tenant: &Tenant, made: i64) -> Value {
             "provider_state": ours(c).map(words::code),
             "tenant_state": theirs(tenant, c).map(words::code),
             "provider_does": c.platform,
+            "provider_does_zh": c.platform_zh,
             "tenant_does": c.tenant_does,
+            "tenant_does_zh": c.tenant_does_zh,
             "platform_sees": c.seen,
+            "platform_sees_zh": c.seen_zh,
             "not_answered": c.missing,
+            "not_answered_zh": c.missing_zh,
         })).collect();
         json!({ "id": s.id, "name": s.name, "clauses": clauses })
     }).collect();
@@ -120,7 +124,7 @@ fn page(of: &Assessment, tenant: &Tenant, made: i64) -> String {
                 let state = |state: Option<State>| state.map(badge).unwrap_or_else(|| "-".into());
                 format!("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}<br>{}</td></tr>\n",
                     esc(&s.name), esc(&c.id), titles(&c.title_zh, &c.title_en), state(ours(c)),
-                    state(theirs(tenant, c)), esc(&c.tenant_does))
+                    state(theirs(tenant, c)), told(&c.tenant_does_zh, &c.tenant_does))
             }).collect();
         if rows.is_empty() {
             continue;

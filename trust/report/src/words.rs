@@ -1,6 +1,6 @@
 //! Words for people, in both languages, and the few rules about clauses that all reports share.
 
-use crate::model::{Assessment, Clause, Half, Method, Side, State, Verdict};
+use crate::model::{Assessment, Clause, Freshness, Half, Method, Side, Stated, State, Verdict};
 use jinyun_base::Time;
 
 /// A word in Chinese and in English.
@@ -103,6 +103,22 @@ pub fn side(side: Side) -> Both {
     }
 }
 
+/// A grade for people; nothing for a word that this report does not know.
+pub fn level(code: &str) -> Option<Both> {
+    match code {
+        "basic" => Some(("基本", "basic")),
+        "extended" => Some(("扩展", "extended")),
+        "enhanced" => Some(("增强", "enhanced")),
+        _ => None,
+    }
+}
+
+/// In which language findings speak.
+pub const FOUND: Both = (
+    "检查的结论语句是当时生成的证据，按原文（英文）列出，不作翻译。",
+    "What checks say they found is evidence: it stands in English, as it was made, and is not translated.",
+);
+
 /// Whose duty, for machines.
 pub fn side_code(side: Side) -> &'static str {
     match side {
@@ -141,6 +157,54 @@ pub fn method(method: Method) -> Both {
             "inspection: what is observed was read and compared",
         ),
     }
+}
+
+/// How a clause is proved, by its word.
+pub fn how(way: &str) -> Both {
+    match way {
+        "attack" => ("攻击测试", "attack"),
+        "check" => ("核查", "check"),
+        "duty" => ("职责", "duty"),
+        "guardrail" => ("护栏", "guardrail"),
+        "tenant" => ("租户", "tenant"),
+        _ => ("未知", "unknown"),
+    }
+}
+
+/// What freshness is.
+pub const FRESH: Both = (
+    "有检查回答的条款，其证据的年龄为所依据的最旧一项结论的年龄。评估本身会更新证据，因此给出的是评估开始前的情况。",
+    "A clause that checks answer has a proof as old as the oldest finding that it rests on. An assessment \
+     makes proofs new, so this is how it was before it began.",
+);
+
+/// How fresh evidence was, a row for each thing that is to be known.
+pub fn freshness(fresh: &Freshness) -> Vec<(Both, String)> {
+    let Freshness { now, clauses, objective, .. } = fresh;
+    let kept = |kept: bool| if kept { "达到 kept" } else { "未达到 not kept" };
+    let age = |seconds: Option<i64>| seconds.map_or("-".to_string(), length);
+    let below = |seconds: i64, so: bool| format!("(< {}: {})", length(seconds), kept(so));
+    let median = below(objective.median_below_seconds, objective.median_attained);
+    let worst = below(objective.worst_below_seconds, objective.worst_attained);
+    let whose = clauses.worst_clause.as_deref().unwrap_or_default();
+    vec![
+        (("时点", "As of"), line(now)),
+        (("由检查回答的条款", "Clauses that checks answer"), clauses.count.to_string()),
+        (("证据年龄中位数", "Median age of proofs"), format!("{} {median}", age(clauses.median_seconds))),
+        (("最旧的证据", "Oldest proof"), line(&format!("{} {whose} {worst}", age(clauses.worst_seconds)))),
+        (("没有证据的条款", "Clauses without a proof"), clauses.without_proof.to_string()),
+        (("时效目标", "Objective"), kept(objective.attained).to_string()),
+        (("此前一天内无人查看", "Nobody looked, of the day before"),
+            format!("{} ({})", length(fresh.unseen()), fresh.gaps.len())),
+    ]
+}
+
+/// A statement of a duty in a line.
+pub fn stated(said: &Stated) -> String {
+    let entry = said.entry.map_or(String::new(), |n| format!(", 日志条目 journal entry {n}"));
+    let title = if said.title.is_empty() { String::new() } else { format!("{}: ", said.title) };
+    let Stated { text, by, from, to, .. } = said;
+    line(&format!("声明 statement: {title}{text} ({from} - {to}, {by}{entry})"))
 }
 
 /// One line without white space around it.
@@ -270,6 +334,36 @@ mod tests {
             "TC-RM-1", "TC-RM", "RC-P-01", "x", ""];
         assert_eq!(ids.map(chapter), ["7", "11", "A", "IAC-8", "IAC-4", "GD-R", "GD-0", "TC-RM", "TC-RM",
             "RC-P", "x", ""]);
+    }
+
+    #[test]
+    fn freshness_says_whether_the_objective_is_kept() {
+        let fresh: Freshness = serde_json::from_value(serde_json::json!({
+            "now": "2026-10-01T00:00:00Z",
+            "clauses": { "count": 40, "median_seconds": 12, "worst_seconds": 1000,
+                "worst_clause": "7.1-E-a", "without_proof": 2 },
+            "objective": { "median_below_seconds": 60, "worst_below_seconds": 900,
+                "median_attained": true },
+            "gaps": [{ "seconds": 60 }, { "seconds": 5 }],
+        })).unwrap();
+        let said: Vec<String> = freshness(&fresh).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(said, ["2026-10-01T00:00:00Z", "40", "12 s (< 1 min 0 s: 达到 kept)",
+            "16 min 40 s 7.1-E-a (< 15 min 0 s: 未达到 not kept)", "2", "未达到 not kept", "1 min 5 s (2)"]);
+        // Of what is not known, nothing is said.
+        let none = freshness(&Freshness::default());
+        assert_eq!((none[2].1.as_str(), none[3].1.starts_with("- (")), ("- (< 0 s: 未达到 not kept)", true));
+    }
+
+    #[test]
+    fn a_statement_is_one_line() {
+        let (from, to) = ("2026-01-01".into(), "2026-06-30".into());
+        let text = "all\n was looked at".into();
+        let mut said = Stated { text, by: "ann".into(), from, to, ..Stated::default() };
+        assert_eq!(stated(&said), "声明 statement: all was looked at (2026-01-01 - 2026-06-30, ann)");
+        (said.title, said.entry) = ("review".into(), Some(7));
+        let want = "声明 statement: review: all was looked at (2026-01-01 - 2026-06-30, ann, 日志条目 journal \
+            entry 7)";
+        assert_eq!(stated(&said), want);
     }
 
     #[test]

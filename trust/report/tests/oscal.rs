@@ -65,6 +65,50 @@ fn a_whole_set_is_left_for_the_judge() {
 }
 
 #[test]
+fn what_was_stated_observed_and_how_fresh_it_was_is_in_the_results() {
+    let results = |whole: &jinyun_report::model::Assessment| {
+        let made = documents(whole, MADE, &[]);
+        let (_, results) = made.into_iter().find(|d| d.0 == "assessment-results.json").unwrap();
+        results["assessment-results"]["results"][0].clone()
+    };
+    let prop = |of: &serde_json::Value, name: &str| {
+        let props = of["props"].as_array().into_iter().flatten();
+        let found = props.filter(|p| p["name"] == name).map(|p| p["value"].as_str().unwrap().to_string());
+        found.collect::<Vec<_>>().join("|")
+    };
+    let mut whole = assessment("assessment.json");
+    let made = results(&whole);
+    let observed = |made: &serde_json::Value, title: &str| {
+        let all = made["observations"].as_array().unwrap();
+        all.iter().find(|o| o["title"] == title).unwrap().clone()
+    };
+    for (check, from, to) in [
+        ("filter-as-recorded", "2026-09-30T23:00:00.000000Z", "2026-09-30T23:58:21.000000Z"),
+        ("closed-port", "2026-09-30T22:58:20.000000Z", "2026-09-30T23:58:20.000000Z"),
+        ("spoofed-mac", "", ""),
+    ] {
+        let one = observed(&made, check);
+        assert_eq!([prop(&one, "observed-from"), prop(&one, "observed-to")], [from, to], "{check}");
+    }
+    // A duty that was done by a statement alone has an observation of it.
+    let one = observed(&made, "Records for 11.4.4-E-a");
+    let said = one["relevant-evidence"][0]["description"].as_str().unwrap();
+    assert_eq!(said, "Drills of 2026, by secadmin, for 2026-07-01 to 2026-07-31, entry 640 of the journal: I \
+        \\<inspected> both contracts");
+    assert!(one["description"].as_str().unwrap().starts_with("0 record(s) and a statement"));
+    for (name, value) in [("freshness-as-of", "2026-09-30T23:59:00Z"), ("freshness-median-seconds", "14"),
+        ("freshness-worst-seconds", "1200"), ("freshness-worst-clause", "7.4.6-E-a"),
+        ("freshness-without-proof", "1"), ("freshness-objective", "not-kept"),
+        ("freshness-gap-seconds", "300")] {
+        assert_eq!(prop(&made, name), value, "{name}");
+    }
+    whole.freshness.as_mut().unwrap().objective.attained = true;
+    assert_eq!(prop(&results(&whole), "freshness-objective"), "kept");
+    whole.freshness = None;
+    assert_eq!(prop(&results(&whole), "freshness-objective"), "");
+}
+
+#[test]
 fn an_assessment_with_nothing_in_it_makes_documents_too() {
     let empty = jinyun_report::model::Assessment::read(
         &serde_json::json!({ "instance": "x", "standards": [{ "id": "s", "clauses": [] }] })).unwrap();

@@ -8,8 +8,10 @@ use common::{MADE, Scratch, assessment, export, json, keys, kms, notes, sign};
 use jinyun_journal::note::Key;
 use jinyun_report::pack::{Body, Item, contents, newest_notes, write};
 use jinyun_report::Made;
-use jinyun_verify::pack::{EXPORT, KEYS, MANIFEST, Manifest, NOTE, Verdict, check, header, member};
-use std::io::Read;
+use jinyun_verify::pack::{
+    EXPORT, KEYS, LARGEST, MANIFEST, Manifest, NOTE, Verdict, check, header, member,
+};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::process::Command;
 
 const BLOCK: usize = 512;
@@ -33,7 +35,7 @@ fn small(scratch: &Scratch) -> (Vec<u8>, Vec<Key>) {
 }
 
 fn judge(pack: &[u8], keys: &[Key]) -> Verdict {
-    check(&mut &pack[..], Some(keys), &[]).unwrap()
+    check(&mut Cursor::new(pack), Some(keys), &[]).unwrap()
 }
 
 fn says(verdict: &Verdict, what: &str, file: &str) -> bool {
@@ -80,7 +82,7 @@ fn a_whole_pack_verifies_and_is_the_same_each_time() {
     let trusted = keys(&kms);
     let bytes = pack();
     assert!(bytes == pack(), "two packs of the same differ");
-    let verdict = check(&mut &bytes[..], Some(&trusted[..]), &notes(&kms, 20)).unwrap();
+    let verdict = check(&mut Cursor::new(&bytes), Some(&trusted[..]), &notes(&kms, 20)).unwrap();
     assert_eq!(verdict.problems, []);
     assert!(verdict.ok && verdict.trusted);
     assert_eq!(verdict.bytes, bytes.len() as u64);
@@ -94,7 +96,7 @@ fn a_whole_pack_verifies_and_is_the_same_each_time() {
         assert!(names.iter().any(|n| n == name), "{name}");
     }
     // Without keys from elsewhere it is whole, and nobody vouches for it.
-    let alone = check(&mut &bytes[..], None, &[]).unwrap();
+    let alone = check(&mut Cursor::new(&bytes), None, &[]).unwrap();
     assert!(alone.ok && !alone.trusted);
     let read = member(&mut &bytes[..], "assessment.json", 1 << 20).unwrap().unwrap();
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&read).unwrap(), json("assessment.json"));
@@ -113,7 +115,7 @@ fn a_whole_pack_verifies_and_is_the_same_each_time() {
         contents(&made, &json("assessment.json"), body, &[], Some(records.as_path())).unwrap();
     assert!(absent.iter().any(|one| one.sha256 == foo) && !items.iter().any(|i| i.path.ends_with(foo)));
     // A journal that a kept checkpoint contradicts.
-    let longer = check(&mut &bytes[..], Some(&trusted[..]), &notes(&kms, 41)).unwrap();
+    let longer = check(&mut Cursor::new(&bytes), Some(&trusted[..]), &notes(&kms, 41)).unwrap();
     assert!(!longer.ok && longer.problems.is_empty() && !longer.journal.unwrap().ok);
 }
 
@@ -261,7 +263,7 @@ fn hostile_entries_are_refused_by_name() {
     let scratch = Scratch::new("hostile");
     let (pack, keys) = small(&scratch);
     let files = layout(&pack);
-    let cases: [(&str, &[u8], u8, &str, &str); 14] = [
+    let cases: [(&str, &[u8], u8, &str, &str); 17] = [
         ("/etc/passwd", b"00000000000", b'0', "refused", "absolute"),
         ("../../up", b"00000000000", b'0', "refused", "leaves its directory"),
         ("a/../../up", b"00000000000", b'0', "refused", "leaves its directory"),
@@ -276,6 +278,10 @@ fn hostile_entries_are_refused_by_name() {
         ("new", b"00000000000", b'0', "added", "was added"),
         ("huge", b"77777777777", b'0', "added", "was added"),
         ("base256", b"\x80\0\0\0\0\0\0\0\0\0\xff\xff", b'0', "refused", "says a size"),
+        // A larger size than octal digits say, one that no file has, and one below zero.
+        ("large", b"\x80\0\0\0\0\0\0\x02\0\0\0\0", b'0', "added", "was added"),
+        ("larger", b"\x80\0\0\0\0\0\x02\0\0\0\0\0", b'0', "refused", "says a size"),
+        ("negative", b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0", b'0', "refused", "says a size"),
     ];
     for (name, size, kind, what, why) in cases {
         let entry = forged(name, size, kind);
@@ -320,24 +326,37 @@ fn manifests_that_no_pack_has_are_refused() {
         serde_json::json!([file("a", 0, 0), file("a", 0, 0)]),
         serde_json::json!([file(MANIFEST, 0, 0)]),
         serde_json::json!([file("a", 5000, 1)]),
-        serde_json::json!([file("a", 1 << 33, 1 << 21)]),
         serde_json::json!([{ "path": "a" }]),
     ] {
         assert!(manifest(files.clone(), "tour", 4096).is_err(), "{:.80}", files.to_string());
     }
     assert!(Manifest::read(b"{}").is_err() && Manifest::read(b"\xff").is_err());
+    // A file can be as large as the format says, and no larger.
+    let pieces = (LARGEST >> 20) as usize;
+    let largest = |size, pieces| manifest(serde_json::json!([file("a", size, pieces)]), "tour", 1 << 20);
+    assert!(largest(LARGEST, pieces).is_ok() && largest(LARGEST, pieces - 1).is_err());
+    assert!(largest(LARGEST + 1, pieces + 1).is_err());
 }
 
-/// Hands out a pack and remembers how much was asked for at once.
+/// Hands out a pack and remembers how much was asked for at once, and in all.
 struct Meter<'a> {
-    from: &'a [u8],
+    from: Cursor<&'a [u8]>,
     most: usize,
+    all: usize,
 }
 
 impl Read for Meter<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.most = self.most.max(buffer.len());
-        self.from.read(buffer)
+        let have = self.from.read(buffer)?;
+        self.all += have;
+        Ok(have)
+    }
+}
+
+impl Seek for Meter<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.from.seek(to)
     }
 }
 
@@ -354,9 +373,19 @@ fn large_files_are_read_in_pieces() {
     let mut out = Vec::new();
     let manifest = write(&mut out, "tour", MADE, items, Vec::new(), &|text| sign(&kms, text)).unwrap();
     assert_eq!(manifest.piece, 65_536);
-    let (trusted, mut meter) = (keys(&kms), Meter { from: &out, most: 0 });
+    let trusted = keys(&kms);
+    let mut meter = Meter { from: Cursor::new(&out[..]), most: 0, all: 0 };
     assert!(check(&mut meter, Some(&trusted[..]), &[]).unwrap().ok);
     assert!(meter.most <= 65_536, "{} bytes at once", meter.most);
+    // The journal alone is read again, and it is small.
+    assert!(meter.all < out.len() + (1 << 20), "{} bytes of {}", meter.all, out.len());
+    // What the format cannot hold is refused before anything of it is read: this one is a hole.
+    let hole = std::fs::File::create(&path).unwrap();
+    hole.set_len(LARGEST + 1).unwrap();
+    let items = vec![Item { path: "large".into(), body: Body::File(path.clone()) }];
+    let made = write(&mut Vec::<u8>::new(), "tour", MADE, items, Vec::new(), &|text| sign(&kms, text));
+    let why = made.map(|_| ()).unwrap_err().to_string();
+    assert!(why.contains("more than 1099511627776 bytes (take a shorter period)"), "{why}");
     // Names that do not fit and files that stand twice are no pack.
     for bad in [vec![item("a", b""), item("a", b"")], vec![item("../a", b"")], vec![item(NOTE, b"")]] {
         let made = write(&mut Vec::<u8>::new(), "tour", MADE, bad, Vec::new(), &|text| sign(&kms, text));

@@ -8,6 +8,7 @@ use common::{MADE, Scratch, assessment, json, kms, notes};
 use jinyun_report::diff::diff;
 use jinyun_report::model::{Assessment, State};
 use jinyun_report::statement::statements;
+use jinyun_report::html::live::{Frame, Live, page as live_page};
 use jinyun_report::{Made, html, pdf};
 use std::collections::BTreeSet;
 
@@ -114,6 +115,69 @@ fn what_people_wrote_is_shown_whole() {
     for word in ["record &lt;1&gt;, entry 812", "visit-1", "6f0c", "damaged, does not count</span>: altered"] {
         assert!(page.contains(word), "{word}");
     }
+}
+
+#[test]
+fn what_was_stated_observed_and_how_fresh_it_was_is_shown() {
+    let whole = assessment("assessment.json");
+    let made = Made { of: &whole, at: MADE, diff: None, checkpoints: &[] };
+    let (page, paper) = (html::page(&made), String::from_utf8(pdf::pdf(&made)).unwrap());
+    let part = |id: &str| {
+        let rest = page.split(&format!("id=\"{id}\"")).nth(1).unwrap_or_else(|| panic!("{id}"));
+        rest.split("</section>").next().unwrap().to_string()
+    };
+    // A duty that was done by a statement has no empty list behind it, where it stands and at its clause.
+    let said = "I &lt;inspected&gt; both contracts (2026-07-01 - 2026-07-31, secadmin, 日志条目 journal entry 640)";
+    assert!(part("duties").contains(said) && part("method").contains(said));
+    assert!(paper.contains("inspected") && paper.contains("640"));
+    // Over which time a check came out so: as it is told, or from the time since when.
+    let findings = part("findings");
+    for want in ["2026-09-30 23:00 UTC - 2026-09-30 23:58 UTC", "2026-09-30 22:58 UTC - 2026-09-30 23:58 UTC"] {
+        assert!(findings.contains(want), "{want} in\n{findings}");
+    }
+    assert!(paper.contains("Observed: 2026-09-30 23:00 UTC - 2026-09-30 23:58 UTC"));
+    for want in ["14 s (&lt; 1 min 0 s", "7.4.6-E-a (&lt; 15 min 0 s", "5 min 0 s (1)", "not kept"] {
+        assert!(part("times").contains(want), "{want}");
+    }
+    assert!(paper.contains("14 s \\(< 1 min 0 s") || paper.contains("14 s (< 1 min 0 s"));
+    // Whoever does not tell is not taken for somebody who has none.
+    let mut silent = whole.clone();
+    silent.freshness = None;
+    let page = html::page(&Made { of: &silent, ..made });
+    check(&page);
+    assert!(page.contains("Freshness of evidence") && page.contains("The assessment does not tell."));
+}
+
+#[test]
+fn the_page_that_is_alive_says_how_old_everything_is() {
+    let live: Live = serde_json::from_value(serde_json::json!({
+        "from": "memory", "freshness": json("assessment.json")["freshness"],
+        "clauses": [
+            { "standard": "jrt0167", "clause": "7.1-E-a", "tier": "extended", "state": "met",
+              "how": ["check", "guardrail"], "proof_age_seconds": 41, "title_zh": "加密", "title_en": "<b>TLS" },
+            { "standard": "jrt0167", "clause": "7.2.3-E-b", "state": "stale", "tenant_state": "failed",
+              "how": ["attack"], "proof_age_seconds": null, "title_en": "rules" },
+            { "standard": "guide", "clause": "GD-1", "state": "of next year", "tenant_state": null,
+              "how": ["by magic"] },
+        ],
+    })).unwrap();
+    let frame = Frame { of: "https://a:1/\"<x>", every: Some(10), trouble: None };
+    let page = live_page(&live, frame);
+    check(&page);
+    for want in ["<meta http-equiv=\"refresh\" content=\"10\">", "default-src 'none'", "&lt;b&gt;TLS", "41 s",
+        "https://a:1/&quot;&lt;x&gt;", "guardrail", "attack", "unknown", "2026-09-30T23:59:00Z", "jrt0167",
+        "guide"] {
+        assert!(page.contains(want), "{want}");
+    }
+    assert!(!page.contains("could not be made anew"));
+    let open = page.split("id=\"open\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(open.matches("7.2.3-E-b").count(), 1, "in both halves something, told once");
+    assert!(!open.contains("7.1-E-a") && !open.contains("GD-1"));
+    // One that is made once is not loaded again; one that could not be made anew says so.
+    let page = live_page(&live, Frame { every: None, trouble: Some("nothing <answers>"), ..frame });
+    check(&page);
+    assert!(!page.contains("http-equiv=\"refresh\"") && page.contains("nothing &lt;answers&gt;"));
+    check(&live_page(&Live::default(), frame));
 }
 
 #[test]

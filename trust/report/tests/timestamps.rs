@@ -158,7 +158,7 @@ fn a_pack_brings_roots_and_those_that_were_given_stand_above_them() {
         out
     };
     let judge = |pack: &[u8], roots: &Roots| -> Verdict {
-        check_with(&mut &pack[..], Some(&keys(&kms)), &[], roots).unwrap()
+        check_with(&mut std::io::Cursor::new(pack), Some(&keys(&kms)), &[], roots).unwrap()
     };
     let from = |verdict: &Verdict| verdict.journal.as_ref().unwrap().timestamps.first().map(|one| one.from);
     let whole = pack(Some(&line));

@@ -1,76 +1,90 @@
 //! An export of one institution's entries: what it proves without the entries of others.
 //!
-//! The file is walked once. Each of the institution's entries is a leaf of both trees; what lies
-//! between them is named by the roots of complete subtrees, which are grafted on. At the end both
-//! trees have the roots that the platform signed, or something is wrong. That no entry was left out
-//! between the first and the last follows from the institution's own numbers and hashes. That
+//! The file is walked once, line by line, in bounded memory. Each of the institution's entries is a leaf
+//! of both trees; what lies between them is named by the roots of complete subtrees, which are grafted on.
+//! At the end both trees have the roots that the platform signed, or something is wrong. That no entry was
+//! left out between the first and the last follows from the institution's own numbers and hashes. That
 //! nothing came after the last is shown by a later export only.
 
-use crate::lines::Lines;
-use crate::{Light, Problem, Report, Span, may_compare, note_line, read_note, wrong};
+use crate::chain::Link;
+use crate::notes::{Judged, judge};
+use crate::source::{Head, Next, Reader, Window, ending};
+use crate::stream::{Asked, NUMBERS, Paces, Seen, Watch, bad_end, broken};
+use crate::{Problem, Report, Span, may_compare, note_line, read_note, wrong};
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::{PART_MAGIC, Part, graft};
 use jinyun_journal::merkle::{Hash, HashKind, Tree};
 use jinyun_journal::note::{Checkpoint, Key};
 use serde::Deserialize;
-use sha2::Digest;
+use sha2::{Digest, Sha256};
+use std::io;
 
 /// Whether a file says that it is such an export.
-pub(crate) fn is_one(export: &[u8]) -> bool {
-    export.split(|b| *b == b'\n').next() == Some(PART_MAGIC.as_bytes())
+pub(crate) fn is_one(head: &Head) -> bool {
+    head.first() == Some(PART_MAGIC.as_bytes())
 }
 
-/// Verifies an export of one institution's entries.
-pub(crate) fn verify(export: &[u8], keys: &[Key], kept: &[String]) -> Report {
-    let mut report = Report::default();
-    if let Err(problem) = walk(export, keys, kept, &mut report) {
-        report.problems.push(problem);
-    }
-    report.ok = report.problems.is_empty();
-    report
-}
-
-fn walk(export: &[u8], keys: &[Key], kept: &[String], report: &mut Report)
-    -> Result<(), Problem> {
-    let body = export.strip_suffix(b"\n")
-        .ok_or_else(|| wrong("file", "the file does not end with a line feed"))?;
-    let cut = body.iter().rposition(|b| *b == b'\n')
-        .ok_or_else(|| wrong("file", "the file has one line only"))? + 1;
-    let sum = format!("end {}", jinyun_journal::to_hex(&sha2::Sha256::digest(&export[..cut])));
-    if body[cut..] != *sum.as_bytes() {
-        report.problem(None, "end", "the sum in the last line is not that of the file: the file \
-            was damaged or changed on its way");
-    }
-    let mut lines = body[..cut - 1].split(|b| *b == b'\n').skip(1).peekable();
-    let part = lines.next().and_then(|line| std::str::from_utf8(line).ok()).and_then(header)
-        .ok_or_else(|| wrong("header", "the second line does not name an institution's entries"))?;
-    report.span = Some(Span {
-        instance: part.instance.clone(),
-        institution: Some(part.institution.clone()),
-        from: part.from,
-        to: part.to,
-        size: part.size,
-    });
-    let mut walk = Walk::new(&part, waiting(&part, keys, kept, report));
-    walk.compare(report);
-    while let Some(line) = lines.next_if(|line| !line.starts_with(b"note ")) {
-        if line.starts_with(b"{") {
-            walk.entry(line, report)?;
-        } else {
-            walk.skip(line)?;
+/// Verifies an export of one institution's entries, whose last line begins at `cut`.
+pub(crate) fn verify(window: &mut Window<'_>, (head, cut): (&Head, u64), asked: Asked<'_>, paces: &Paces,
+    watch: &mut dyn Watch) -> io::Result<Seen> {
+    let Some(part) = head.second().and_then(header) else {
+        let why = wrong("header", "the second line does not name an institution's entries");
+        return broken(window, Some(cut), why);
+    };
+    let mut report = Report {
+        span: Some(Span {
+            instance: part.instance.clone(),
+            institution: Some(part.institution.clone()),
+            from: part.from,
+            to: part.to,
+            size: part.size,
+        }),
+        ..Report::default()
+    };
+    let mut sum = Sha256::new();
+    sum.update(head.both());
+    let mut lines = Reader::new(head.both().len() as u64, cut, sum);
+    let waiting = waiting(&part, asked.keys, asked.kept, &mut report);
+    let mut walk = Walk::new(&part, waiting);
+    walk.compare(&mut report);
+    let ended = loop {
+        let chunk = match lines.next(window, paces.entries)? {
+            Next::Chunk(chunk) => chunk,
+            Next::End if walk.count == 0 => break walk.end(&mut report),
+            Next::End => break Ok(()),
+            Next::Long => break Err(Problem {
+                at: Some(walk.position()),
+                what: "file",
+                say: format!(
+                    "the line at entry {} has more than {} bytes, which no entry has", walk.position(),
+                    paces.entries.longest
+                ),
+            }),
+        };
+        let taken = chunk.lines().try_for_each(|line| {
+            if line.starts_with(b"note ") {
+                watch.note(line);
+            }
+            walk.line(line, &mut report)
+        });
+        if let Err(problem) = taken {
+            break Err(problem);
         }
-        walk.compare(report);
+    };
+    let read = ended.is_ok();
+    match ended {
+        Ok(()) => signed(&part, &walk, &asked, &mut report),
+        Err(problem) => report.push(problem),
     }
-    walk.end(report)?;
-    let mut notes = Vec::new();
-    for line in lines {
-        notes.push(note_line(line).ok_or_else(|| wrong("checkpoint", "a `note` line is damaged"))?);
+    let sum = lines.finish(window)?;
+    let ending = ending(window, cut, sum)?;
+    if !ending.good {
+        report.problems.insert(0, bad_end());
     }
-    signed(&part, &walk.trees, &notes, keys, report);
-    Ok(())
+    Ok(Seen { report, sha256: ending.sha256, read })
 }
 
-fn header(line: &str) -> Option<Part> {
+fn header(line: &[u8]) -> Option<Part> {
     #[derive(Deserialize)]
     struct Header {
         epoch: u64,
@@ -80,6 +94,7 @@ fn header(line: &str) -> Option<Part> {
         size: u64,
         to: u64,
     }
+    let line = std::str::from_utf8(line).ok()?;
     let h: Header = serde_json::from_str(line).ok()?;
     let part = Part {
         instance: h.instance,
@@ -89,7 +104,8 @@ fn header(line: &str) -> Option<Part> {
         to: h.to,
         size: h.size,
     };
-    (part.line() == line && part.from < part.to && part.to <= part.size).then_some(part)
+    let possible = part.from < part.to && part.to <= part.size && part.size <= NUMBERS;
+    (part.line() == line && possible).then_some(part)
 }
 
 /// How far the file is read.
@@ -101,65 +117,83 @@ struct Walk<'a> {
     before: Option<(u64, Leaf)>,
     /// Checkpoints that were kept outside and are still to be compared.
     waiting: Vec<Checkpoint>,
+    /// How many lines with notes there are: none as long as other lines may come.
+    count: usize,
+    /// The first of them, as many as there should be.
+    notes: Vec<Vec<u8>>,
 }
 
 impl<'a> Walk<'a> {
     fn new(part: &'a Part, waiting: Vec<Checkpoint>) -> Walk<'a> {
         let trees = HashKind::BOTH.map(Tree::new);
-        Walk { part, trees, next: part.from, before: None, waiting }
+        let (count, notes) = (0, Vec::new());
+        Walk { part, trees, next: part.from, before: None, waiting, count, notes }
     }
 
     fn position(&self) -> u64 {
         self.trees[0].size()
     }
 
+    /// The next line of the file.
+    fn line(&mut self, line: &[u8], report: &mut Report) -> Result<(), Problem> {
+        if self.count == 0 && !line.starts_with(b"note ") {
+            match line.starts_with(b"{") {
+                true => self.entry(line, report)?,
+                false => self.skip(line)?,
+            }
+            self.compare(report);
+            return Ok(());
+        }
+        if self.count == 0 {
+            self.end(report)?;
+        }
+        self.count += 1;
+        note_line(line).ok_or_else(|| wrong("checkpoint", "a `note` line is damaged"))?;
+        if self.notes.len() < self.trees.len() {
+            self.notes.push(line.to_vec());
+        }
+        Ok(())
+    }
+
     fn entry(&mut self, line: &[u8], report: &mut Report) -> Result<(), Problem> {
         let (number, part) = (self.position(), self.part);
         let at = |what, say: String| Problem { at: Some(number), what, say };
-        let Ok(entry) = serde_json::from_slice::<Light<'_>>(line) else {
+        let Some(own) = Link::of(line) else {
             return Err(at("canonical", format!(
                 "entry {number} is not readable as an entry: it was changed"
             )));
         };
-        if entry.number != number {
+        if own.number != number {
             return Err(at("number", format!(
                 "entry {} stands where {number} belongs: something was removed, moved or doubled",
-                entry.number
+                own.number
             )));
         }
-        let own = &entry.institution;
-        if own.id != part.institution.as_str() {
+        if *own.institution != *part.institution {
             return Err(at("institution", format!(
                 "entry {number} is not of institution {}", part.institution
             )));
         }
-        if own.number != self.next {
+        if own.place != self.next {
             return Err(at("institution", format!(
                 "institution {} jumps to its number {} at entry {number}, where {} belongs",
-                part.institution, own.number, self.next
+                part.institution, own.place, self.next
             )));
         }
-        let told = own.previous.as_ref();
         match &self.before {
-            Some((before, leaf)) => {
-                let fits = told.is_some_and(|p| {
-                    p.sha256 == jinyun_journal::to_hex(&leaf.sha256)
-                        && p.sm3 == jinyun_journal::to_hex(&leaf.sm3)
-                });
-                if !fits {
-                    report.problem(Some(*before), "institution", format!(
-                        "entry {before} was changed: entry {number}, the next of the institution, \
-                         states other hashes of it (or entry {number} itself was forged)"
-                    ));
-                }
-            }
-            None if (own.number == 0) == told.is_some() => {
-                report.problem(Some(number), "institution", format!(
-                    "entry {number} is number {} of its institution and {} an entry before it",
-                    own.number, if told.is_some() { "names" } else { "does not name" }
+            Some((before, leaf)) if !own.fits(leaf) => {
+                report.problem(Some(*before), "institution", format!(
+                    "entry {before} was changed: entry {number}, the next of the institution, \
+                     states other hashes of it (or entry {number} itself was forged)"
                 ));
             }
-            None => {}
+            None if (own.place == 0) == own.told => {
+                report.problem(Some(number), "institution", format!(
+                    "entry {number} is number {} of its institution and {} an entry before it",
+                    own.place, if own.told { "names" } else { "does not name" }
+                ));
+            }
+            _ => {}
         }
         let leaf = Leaf::of(line);
         self.trees.iter_mut().zip(HashKind::BOTH).for_each(|(tree, kind)| tree.push(leaf.get(kind)));
@@ -178,7 +212,7 @@ impl<'a> Walk<'a> {
             say: format!("the line at entry {position} is no entry and passes over none"),
         };
         let text = std::str::from_utf8(line).map_err(|_| damaged())?;
-        let words: Vec<&str> = text.split(' ').collect();
+        let words: Vec<&str> = text.splitn(5, ' ').collect();
         let [word, count, roots @ ..] = &words[..] else { return Err(damaged()) };
         let number: u64 = count.parse().map_err(|_| damaged())?;
         if *word != "skip" || number.to_string() != **count || roots.len() != self.trees.len() {
@@ -187,7 +221,7 @@ impl<'a> Walk<'a> {
         for ((tree, kind), root) in self.trees.iter_mut().zip(HashKind::BOTH).zip(roots) {
             let root = jinyun_journal::from_hex(root).and_then(|r| Hash::try_from(r).ok());
             let grown = root.and_then(|root| graft(kind, tree, number, root));
-            *tree = grown.ok_or_else(damaged)?;
+            *tree = grown.filter(|tree| tree.size() <= NUMBERS).ok_or_else(damaged)?;
         }
         Ok(())
     }
@@ -260,16 +294,21 @@ fn waiting(part: &Part, keys: &[Key], kept: &[String], report: &mut Report) -> V
 }
 
 /// The two notes of the export: of its size, signed by the platform, with the roots that were made.
-fn signed(part: &Part, trees: &[Tree; 2], notes: &[String], keys: &[Key], report: &mut Report) {
-    if notes.len() != trees.len() {
+fn signed(part: &Part, walk: &Walk<'_>, asked: &Asked<'_>, report: &mut Report) {
+    if walk.count != walk.trees.len() {
         let say = "the file has not exactly two notes: nothing signed covers it as the format says";
         report.problem(None, "checkpoint", say);
     }
-    for ((tree, kind), text) in trees.iter().zip(HashKind::BOTH).zip(notes) {
-        let Some((note, checkpoint)) = read_note(text) else {
-            report.problem(None, "checkpoint", "a checkpoint cannot be read: it was changed");
-            continue;
+    let mut found = Vec::new();
+    for ((tree, kind), line) in walk.trees.iter().zip(HashKind::BOTH).zip(&walk.notes) {
+        let Judged { checkpoint, lines, stamps } = match judge(line, asked) {
+            Ok(judged) => judged,
+            Err(say) => {
+                report.problem(None, "checkpoint", say);
+                continue;
+            }
         };
+        found.extend(stamps);
         let ours = checkpoint.instance == part.instance && checkpoint.epoch == part.epoch
             && checkpoint.size == part.size && checkpoint.kind == kind;
         if !ours {
@@ -279,7 +318,7 @@ fn signed(part: &Part, trees: &[Tree; 2], notes: &[String], keys: &[Key], report
             ));
             continue;
         }
-        report.lines(&Lines::of(&note, keys), &checkpoint, keys);
+        report.lines(&lines, &checkpoint, asked.keys);
         if tree.root() != checkpoint.root {
             report.problem(None, "root", format!(
                 "the {} root of the file is not that of its checkpoint: an entry or what stands for \
@@ -287,4 +326,5 @@ fn signed(part: &Part, trees: &[Tree; 2], notes: &[String], keys: &[Key], report
             ));
         }
     }
+    report.stamped(found);
 }

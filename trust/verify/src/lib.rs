@@ -5,26 +5,33 @@
 //! can say of damage follows from what the format ties together (`docs/journal-format.md`): a
 //! changed entry is named by the next entry of the same institution, a removed or moved one by the
 //! numbers, a rewritten history by a checkpoint that was kept outside; when it was there at the
-//! latest, by timestamps of authorities (`stamps.rs`). No network, no clock, few dependencies: it is
-//! an artefact of its own for an assessor's laptop.
+//! latest, by timestamps of authorities (`stamps.rs`). An export is read in stretches, so that a laptop
+//! can judge one of any size (`stream.rs`); what is listed of its faults, of names and of timestamps is
+//! bounded too, and what was not listed is counted. No network, no clock, few dependencies: it is an
+//! artefact of its own for an assessor's laptop.
 
+mod chain;
 mod institution;
 mod lines;
+mod notes;
 pub mod pack;
+mod source;
 mod stamps;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use lines::Unchecked;
 pub use stamps::{Roots, Timestamp};
 
-use jinyun_journal::entry::Leaf;
-use jinyun_journal::export::{MAGIC, Period};
-use jinyun_journal::merkle::{Hash, HashKind, Tree};
+use jinyun_journal::merkle::HashKind;
 use jinyun_journal::note::{Checkpoint, Key, Note, PublicKey};
 use lines::Lines;
-use serde::{Deserialize, Serialize};
-use sha2::Digest;
-use std::borrow::Cow;
-use std::collections::HashMap;
+use serde::Serialize;
+use source::Window;
+use std::collections::BTreeMap;
+use std::io::{self, Cursor, Read, Seek};
+use stream::{Asked, Unwatched};
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -96,45 +103,74 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// Which checkpoints were there when, by whose word; those that could not be checked too.
     pub timestamps: Vec<Timestamp>,
+    /// What was left out of these lists.
+    #[serde(skip)]
+    more: More,
 }
+
+/// How much was not listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct More {
+    problems: BTreeMap<&'static str, u64>,
+    timestamps: u64,
+}
+
+/// At most so many problems of one sort are listed.
+const MOST: usize = 100;
+/// At most so many timestamps are listed.
+const STAMPS: usize = 10_000;
+/// What has a longer name is counted, and not listed.
+const LONG: usize = 255;
 
 impl Report {
     fn problem(&mut self, at: Option<u64>, what: &'static str, say: impl Into<String>) {
-        self.problems.push(Problem { at, what, say: say.into() });
+        self.push(Problem { at, what, say: say.into() });
     }
-}
 
-/// What of an entry the chain needs; the rest is covered by the leaf hash.
-#[derive(Deserialize)]
-struct Light<'a> {
-    number: u64,
-    #[serde(borrow)]
-    institution: LightInstitution<'a>,
-}
+    fn push(&mut self, problem: Problem) {
+        let same = self.problems.iter().filter(|known| known.what == problem.what).count();
+        if same < MOST {
+            self.problems.push(problem);
+        } else {
+            *self.more.problems.entry(problem.what).or_default() += 1;
+        }
+    }
 
-#[derive(Deserialize)]
-struct LightInstitution<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    number: u64,
-    #[serde(borrow)]
-    previous: Option<LightPrevious<'a>>,
-}
+    fn list(&mut self, timestamp: Timestamp) {
+        if self.timestamps.len() < STAMPS && timestamp.name.len() <= LONG {
+            self.timestamps.push(timestamp);
+        } else {
+            self.more.timestamps += 1;
+        }
+    }
 
-#[derive(Deserialize)]
-struct LightPrevious<'a> {
-    #[serde(borrow)]
-    sha256: Cow<'a, str>,
-    #[serde(borrow)]
-    sm3: Cow<'a, str>,
-}
+    /// Takes in what was found beside.
+    fn absorb(&mut self, part: Report) {
+        part.problems.into_iter().for_each(|problem| self.push(problem));
+        for (what, count) in part.more.problems {
+            *self.more.problems.entry(what).or_default() += count;
+        }
+        self.signers.extend(part.signers);
+        self.unchecked.extend(part.unchecked);
+        self.remarks.extend(part.remarks);
+        part.timestamps.into_iter().for_each(|one| self.list(one));
+        self.more.timestamps += part.more.timestamps;
+    }
 
-/// The parts of an export.
-struct Parts<'a> {
-    period: Period,
-    entries: Vec<&'a [u8]>,
-    peaks: [Vec<Hash>; 2],
-    notes: Vec<String>,
+    /// Says what was not listed, and judges.
+    fn close(&mut self) {
+        for (what, count) in std::mem::take(&mut self.more.problems) {
+            let say = format!("{count} more problems of this sort are not listed");
+            self.problems.push(Problem { at: None, what, say });
+        }
+        let timestamps = std::mem::take(&mut self.more.timestamps);
+        if timestamps > 0 {
+            self.remarks.push(format!("{timestamps} more timestamps are not listed"));
+        }
+        self.signers.sort_by(|a, b| (&a.name, a.algorithm).cmp(&(&b.name, b.algorithm)));
+        self.unchecked.sort_by(|a, b| a.name.cmp(&b.name));
+        self.ok = self.problems.is_empty();
+    }
 }
 
 /// Verifies an export, of a period or of one institution's entries, against trusted keys and kept
@@ -145,112 +181,29 @@ pub fn verify(export: &[u8], keys: &[Key], kept: &[String]) -> Report {
 
 /// The same, and judges timestamps by roots of their authorities.
 pub fn verify_with(export: &[u8], keys: &[Key], kept: &[String], roots: &Roots) -> Report {
-    let mut report = if institution::is_one(export) {
-        institution::verify(export, keys, kept)
-    } else {
-        period(export, keys, kept)
-    };
-    let notes = export.split(|b| *b == b'\n').filter(|line| line.starts_with(b"note "));
-    for text in notes.filter_map(note_line) {
-        stamps::judge(&text, false, roots, &mut report);
-    }
-    for text in kept {
-        stamps::judge(text, true, roots, &mut report);
-    }
-    report.kept.given = kept.len();
-    report.signers.sort_by(|a, b| (&a.name, a.algorithm).cmp(&(&b.name, b.algorithm)));
-    report.unchecked.sort_by(|a, b| a.name.cmp(&b.name));
-    report.ok = report.problems.is_empty();
-    report
+    verify_from(&mut Cursor::new(export), keys, kept, roots).unwrap_or_else(|e| {
+        let mut report = Report::default();
+        report.problem(None, "file", format!("the file could not be read to its end: {e}"));
+        report
+    })
 }
 
-/// Verifies an export of a period.
-fn period(export: &[u8], keys: &[Key], kept: &[String]) -> Report {
-    let mut report = Report::default();
-    let parts = match split(export, &mut report) {
-        Ok(parts) => parts,
-        Err(problem) => {
-            report.problems.push(problem);
-            return report;
-        }
-    };
-    report.entries = parts.entries.len() as u64;
-    let Period { instance, from, to, .. } = &parts.period;
-    let (instance, size) = (instance.clone(), *to);
-    report.span = Some(Span { instance, institution: None, from: *from, to: *to, size });
-    let leaves = hash_all(&parts.entries);
-    numbers_and_chains(&parts, &leaves, &mut report);
-    let checkpoints = signed(&parts, keys, &mut report);
-    let kept = kept_ones(&parts, keys, kept, &mut report);
-    roots(&parts, &leaves, &checkpoints, &kept, &mut report);
-    report.ok = report.problems.is_empty();
-    report
+/// The same of an export of any size, from its first byte to its last: it is read a stretch at a time,
+/// forwards and, for what stands at its end, before that.
+pub fn verify_from<R: Read + Seek>(from: &mut R, keys: &[Key], kept: &[String], roots: &Roots)
+    -> io::Result<Report> {
+    let asked = Asked { keys, kept, roots };
+    let mut window = Window::whole(from)?;
+    Ok(stream::verify(&mut window, asked, &stream::PACES, &mut Unwatched)?.report)
 }
 
 fn wrong(what: &'static str, say: impl Into<String>) -> Problem {
     Problem { at: None, what, say: say.into() }
 }
 
-/// Cuts the file into its parts. The sum at the end finds accidents; intent is found by signatures.
-fn split<'a>(export: &'a [u8], report: &mut Report) -> Result<Parts<'a>, Problem> {
-    let body = export.strip_suffix(b"\n")
-        .ok_or_else(|| wrong("file", "the file does not end with a line feed"))?;
-    let cut = body.iter().rposition(|b| *b == b'\n')
-        .ok_or_else(|| wrong("file", "the file has one line only"))? + 1;
-    let sum = format!("end {}", jinyun_journal::to_hex(&sha2::Sha256::digest(&export[..cut])));
-    if body[cut..] != *sum.as_bytes() {
-        report.problem(None, "end", "the sum in the last line is not that of the file: the file \
-            was damaged or changed on its way");
-    }
-    let mut lines = body[..cut - 1].split(|b| *b == b'\n');
-    if lines.next() != Some(MAGIC.as_bytes()) {
-        return Err(wrong("header", format!("the first line is not `{MAGIC}`")));
-    }
-    let period = lines.next().and_then(|l| std::str::from_utf8(l).ok()).and_then(header)
-        .ok_or_else(|| wrong("header", "the second line does not name a period"))?;
-    let lines: Vec<&[u8]> = lines.collect();
-    let tail = lines.iter().rposition(|l| l.starts_with(b"{")).map_or(0, |i| i + 1);
-    let (entries, tail) = lines.split_at(tail);
-    let expected = period.to - period.from;
-    if entries.len() as u64 != expected {
-        report.problem(None, "number", format!(
-            "the header promises {expected} entries, the file has {}", entries.len()
-        ));
-    }
-    let mut peaks: [Vec<Hash>; 2] = Default::default();
-    for (i, kind) in HashKind::BOTH.into_iter().enumerate() {
-        let line = tail.get(i).and_then(|l| std::str::from_utf8(l).ok()).unwrap_or_default();
-        peaks[i] = proof(line, kind, period.from)
-            .ok_or_else(|| wrong("file", format!("the line `proof {}` is damaged", kind.name())))?;
-    }
-    let mut notes = Vec::new();
-    for line in tail.iter().skip(2) {
-        notes.push(note_line(line).ok_or_else(|| wrong("checkpoint", "a `note` line is damaged"))?);
-    }
-    Ok(Parts { period, entries: entries.to_vec(), peaks, notes })
-}
-
-fn header(line: &str) -> Option<Period> {
-    #[derive(Deserialize)]
-    struct Header {
-        epoch: u64,
-        from: u64,
-        instance: String,
-        to: u64,
-    }
-    let h: Header = serde_json::from_str(line).ok()?;
-    let period = Period { instance: h.instance, epoch: h.epoch, from: h.from, to: h.to };
-    (period.line() == line && period.from < period.to).then_some(period)
-}
-
-fn proof(line: &str, kind: HashKind, from: u64) -> Option<Vec<Hash>> {
-    let mut words = line.split(' ');
-    if words.next() != Some("proof") || words.next() != Some(kind.name()) {
-        return None;
-    }
-    let hashes: Option<Vec<Hash>> =
-        words.map(|w| jinyun_journal::from_hex(w)?.try_into().ok()).collect();
-    hashes.filter(|h| h.len() == from.count_ones() as usize)
+/// Somebody else's text, safe to print.
+fn shown(text: &str) -> String {
+    text.escape_debug().take(120).collect()
 }
 
 fn note_line(line: &[u8]) -> Option<String> {
@@ -258,111 +211,6 @@ fn note_line(line: &[u8]) -> Option<String> {
     let text: String = serde_json::from_str(json).ok()?;
     let canonical = serde_json::to_string(&text).ok()?;
     (canonical == json).then_some(text)
-}
-
-/// Leaf hashes of all entries, on as many threads as there are processors.
-fn hash_all(entries: &[&[u8]]) -> Vec<Leaf> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = entries.len().div_ceil(threads).max(1);
-    std::thread::scope(|scope| {
-        let work: Vec<_> = entries.chunks(share).map(|chunk| {
-            scope.spawn(move || chunk.iter().map(|e| Leaf::of(e)).collect::<Vec<_>>())
-        }).collect();
-        work.into_iter().flat_map(|w| w.join().unwrap_or_default()).collect()
-    })
-}
-
-/// At most so many problems of one sort are listed: one change can break thousands of links.
-const LISTED: usize = 20;
-
-fn numbers_and_chains(parts: &Parts<'_>, leaves: &[Leaf], report: &mut Report) {
-    let mut last: HashMap<String, (u64, u64, &Leaf)> = HashMap::new();
-    for (i, (entry, leaf)) in parts.entries.iter().zip(leaves).enumerate() {
-        let expected = parts.period.from + i as u64;
-        if report.problems.len() > LISTED {
-            return;
-        }
-        let Ok(light) = serde_json::from_slice::<Light<'_>>(entry) else {
-            report.problem(Some(expected), "canonical", format!(
-                "entry {expected} is not readable as an entry: it was changed"
-            ));
-            continue;
-        };
-        if light.number != expected {
-            let say = if light.number > expected {
-                format!("entries {expected} to {} were removed", light.number - 1)
-            } else {
-                format!("entry {} stands where {expected} belongs: reordered or doubled",
-                    light.number)
-            };
-            report.problem(Some(expected), "number", say);
-            return;
-        }
-        chain(&light, expected, &last, parts.period.from, report);
-        last.insert(light.institution.id.into_owned(), (light.institution.number, expected, leaf));
-    }
-}
-
-fn chain(light: &Light<'_>, number: u64, last: &HashMap<String, (u64, u64, &Leaf)>, from: u64,
-    report: &mut Report) {
-    let at = &light.institution;
-    let Some((place, before, leaf)) = last.get(at.id.as_ref()) else {
-        // The first of its institution in a period: in the first period it must be number 0.
-        if from == 0 && (at.number != 0 || at.previous.is_some()) {
-            report.problem(Some(number), "institution", format!(
-                "entry {number} is the first of institution {} but says it has number {}: what \
-                 came before was removed", at.id, at.number
-            ));
-        }
-        return;
-    };
-    if at.number != place + 1 {
-        report.problem(Some(number), "institution", format!(
-            "institution {} jumps from its number {place} to {} at entry {number}", at.id, at.number
-        ));
-        return;
-    }
-    let stated = at.previous.as_ref();
-    let fits = stated.is_some_and(|p| {
-        p.sha256 == jinyun_journal::to_hex(&leaf.sha256)
-            && p.sm3 == jinyun_journal::to_hex(&leaf.sm3)
-    });
-    if !fits {
-        report.problem(Some(*before), "institution", format!(
-            "entry {before} was changed: entry {number}, the next of institution {}, states other \
-             hashes of it (or entry {number} itself was forged)", at.id
-        ));
-    }
-}
-
-/// The checkpoints of the export; what is wrong with their signatures is told.
-fn signed(parts: &Parts<'_>, keys: &[Key], report: &mut Report) -> Vec<Checkpoint> {
-    let mut found = Vec::new();
-    for text in &parts.notes {
-        let Some((note, checkpoint)) = read_note(text) else {
-            report.problem(None, "checkpoint", "a checkpoint cannot be read: it was changed");
-            continue;
-        };
-        let p = &parts.period;
-        if checkpoint.instance != p.instance || checkpoint.epoch != p.epoch {
-            report.problem(None, "checkpoint", "a checkpoint is of another instance or epoch");
-            continue;
-        }
-        if checkpoint.size <= p.from || checkpoint.size > p.to {
-            report.problem(None, "checkpoint", "a checkpoint lies outside of the period");
-            continue;
-        }
-        report.lines(&Lines::of(&note, keys), &checkpoint, keys);
-        found.push(checkpoint);
-    }
-    for kind in HashKind::BOTH {
-        if !found.iter().any(|c| c.kind == kind && c.size == parts.period.to) {
-            report.problem(None, "checkpoint", format!(
-                "no {} checkpoint covers the whole period", kind.name()
-            ));
-        }
-    }
-    found
 }
 
 fn algorithm(key: &Key) -> &'static str {
@@ -386,36 +234,6 @@ fn read_note(text: &str) -> Option<(Note, Checkpoint)> {
     Some((note, checkpoint))
 }
 
-/// Checkpoints that the verifier kept, as far as they speak about this period.
-fn kept_ones(parts: &Parts<'_>, keys: &[Key], kept: &[String], report: &mut Report)
-    -> Vec<Checkpoint> {
-    let mut found = Vec::new();
-    for text in kept {
-        let Some((note, checkpoint)) = read_note(text) else {
-            report.problem(None, "checkpoint", "a kept checkpoint cannot be read");
-            continue;
-        };
-        let p = &parts.period;
-        if !may_compare(&note, &checkpoint, (p.instance.as_str(), p.epoch), keys, report) {
-            continue;
-        }
-        if checkpoint.size > p.to {
-            report.problem(Some(p.to), "checkpoint", format!(
-                "a checkpoint kept outside has {} entries, the export ends at {}: entries from {} \
-                 on were removed (or a later export is needed)", checkpoint.size, p.to, p.to
-            ));
-        } else if checkpoint.size < p.from {
-            report.remarks.push(format!(
-                "the {} checkpoint of {} entries that was kept outside was not compared: the export \
-                 begins behind it, at entry {}", checkpoint.kind.name(), checkpoint.size, p.from
-            ));
-        } else {
-            found.push(checkpoint);
-        }
-    }
-    found
-}
-
 /// Whether a checkpoint that was kept outside is of this journal and signed by somebody whose key is at
 /// hand; what is wrong with it is told.
 fn may_compare(note: &Note, checkpoint: &Checkpoint, of: (&str, u64), keys: &[Key], report: &mut Report)
@@ -433,42 +251,4 @@ fn may_compare(note: &Note, checkpoint: &Checkpoint, of: (&str, u64), keys: &[Ke
         report.problem(None, "signature", format!("{which} is signed by no key that is at hand"));
     }
     !lines.good.is_empty()
-}
-
-/// Recomputes the trees and compares every root.
-fn roots(parts: &Parts<'_>, leaves: &[Leaf], inside: &[Checkpoint], kept: &[Checkpoint],
-    report: &mut Report) {
-    for (kind, peaks) in HashKind::BOTH.into_iter().zip(&parts.peaks) {
-        let Some(mut tree) = Tree::from_peaks(kind, parts.period.from, peaks.clone()) else {
-            continue;
-        };
-        let mut waiting: Vec<(&Checkpoint, bool)> = inside.iter().map(|c| (c, false))
-            .chain(kept.iter().map(|c| (c, true))).filter(|(c, _)| c.kind == kind).collect();
-        waiting.sort_by_key(|(c, _)| c.size);
-        let mut good_until = parts.period.from;
-        let mut compare = |tree: &Tree| {
-            for (checkpoint, outside) in waiting.iter().filter(|(c, _)| c.size == tree.size()) {
-                let same = tree.root() == checkpoint.root;
-                if *outside {
-                    report.kept.compared += 1;
-                    report.kept.agree += usize::from(same);
-                }
-                if same {
-                    good_until = tree.size();
-                    continue;
-                }
-                let whose = if *outside { "kept outside" } else { "in the export" };
-                report.problem(None, "root", format!(
-                    "the {} root of the first {} entries is not that of the checkpoint {whose}: \
-                     something among the entries {good_until} to {} was changed", kind.name(),
-                    checkpoint.size, checkpoint.size - 1
-                ));
-            }
-        };
-        compare(&tree);
-        for leaf in leaves {
-            tree.push(leaf.get(kind));
-            compare(&tree);
-        }
-    }
 }

@@ -4,10 +4,16 @@
 //! line is one of three: it verifies by a key that is at hand; it has the name of such a key and does
 //! not; or there is no key of its name. Timestamps are judged apart (`stamps.rs`).
 
-use crate::{Report, Signer, algorithm};
+use crate::{LONG, Report, Signer, algorithm};
 use jinyun_journal::note::{Checkpoint, Key, Note};
 use jinyun_timestamp::is_one;
 use serde::Serialize;
+
+/// So many names are listed of which there is no key, if they are not longer than a name is; lines of
+/// others are counted together.
+const NAMES: usize = 1000;
+/// As those of this name.
+const OTHERS: &str = "(others)";
 
 /// Signature lines of a name of which there is no key at hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,9 +67,12 @@ impl<'k> Lines<'k> {
             }
         }
         for name in &self.unknown {
-            match unchecked.iter_mut().find(|one| one.name == *name) {
+            let known = unchecked.iter().any(|one| one.name == *name);
+            let room = unchecked.len() < NAMES && name.len() <= LONG;
+            let name = if known || room { name.as_str() } else { OTHERS };
+            match unchecked.iter_mut().find(|one| one.name == name) {
                 Some(known) => known.notes += 1,
-                None => unchecked.push(Unchecked { name: name.clone(), notes: 1 }),
+                None => unchecked.push(Unchecked { name: name.into(), notes: 1 }),
             }
         }
     }

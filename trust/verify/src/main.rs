@@ -1,16 +1,19 @@
 //! `jinyun-verify`: verifies an export of the journal, or an assessor's pack, without a network.
 
 use jinyun_journal::note::Key;
-use jinyun_verify::pack::{self, ASSESSMENT, Verdict};
+use jinyun_journal::to_hex;
+use jinyun_verify::pack::{self, ASSESSMENT, Program, Trust, Verdict};
 use jinyun_verify::{Compared, Report, Roots, Signer, Span, Unchecked};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Seek, Write};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: jinyun-verify --keys FILE [--checkpoint FILE]... [--tsa-root FILE]... [--json] \
-    EXPORT\n       jinyun-verify pack FILE [--keys FILE] [--kept FILE]... [--tsa-root FILE]... [--json]";
+    EXPORT\n       jinyun-verify pack FILE [--keys FILE] [--kept FILE]... [--tsa-root FILE]... \
+    [--program FILE] [--json]";
 
 /// A pack is whole, and nothing but itself says whose it is.
 const UNTRUSTED: u8 = 3;
@@ -23,6 +26,7 @@ struct Asked {
     keys: Option<String>,
     kept: Vec<String>,
     roots: Vec<String>,
+    program: Option<String>,
     json: bool,
     file: String,
 }
@@ -32,13 +36,14 @@ fn ask() -> Result<Asked, String> {
     let mut words = std::env::args().skip(1).peekable();
     let pack = words.next_if(|word| word == "pack").is_some();
     let (mut keys, mut kept, mut roots) = (None, Vec::new(), Vec::new());
-    let (mut json, mut file) = (false, None);
+    let (mut json, mut file, mut program) = (false, None, None);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a file behind it"));
         match word.as_str() {
             "--keys" => keys = Some(value()?),
             "--checkpoint" | "--kept" => kept.push(value()?),
             "--tsa-root" => roots.push(value()?),
+            "--program" => program = Some(value()?),
             "--json" => json = true,
             _ if word.starts_with('-') => return Err(format!("{} is not known", word.escape_debug())),
             _ if file.is_some() => return Err("one file is verified at a time".into()),
@@ -50,7 +55,10 @@ fn ask() -> Result<Asked, String> {
     if !pack && keys.is_none() {
         return Err("an export is verified by keys that were handed over: give --keys".into());
     }
-    Ok(Asked { pack, keys, kept, roots, json, file })
+    if !pack && program.is_some() {
+        return Err("an export of the journal names no program: --program is for packs".into());
+    }
+    Ok(Asked { pack, keys, kept, roots, program, json, file })
 }
 
 /// The keys of a file. One that holds none is taken for a mistake, not for an answer.
@@ -62,6 +70,28 @@ fn keys(path: &str) -> Result<Vec<Key>, String> {
 fn text(path: &str) -> Result<String, String> {
     let bytes = std::fs::read(path).map_err(|e| format!("{path}: {e}"))?;
     String::from_utf8(bytes).map_err(|_| format!("{path}: not UTF-8 text"))
+}
+
+/// SHA-256 of a file, hex.
+fn digest(path: &str) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let (mut sum, mut part) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut part) {
+            Ok(0) => return Ok(to_hex(&sum.finalize())),
+            Ok(n) => sum.update(&part[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Whether a file begins as a pack does.
+fn is_pack(file: &mut File) -> io::Result<bool> {
+    let mut begin = Vec::new();
+    Read::take(&mut *file, PACK.len() as u64).read_to_end(&mut begin)?;
+    file.rewind()?;
+    Ok(begin == PACK)
 }
 
 /// Whose signatures hold, and whose lines nobody could check.
@@ -171,6 +201,11 @@ fn pack_in_words(found: &Verdict, given: usize) -> String {
         }
         None => {}
     }
+    if let Some(Program { given, same: true, bound, .. }) = &found.program {
+        let covered = if *bound { "the" } else { "no" };
+        let _ = writeln!(out, "  {ASSESSMENT}: names the program that was given (SHA-256 {given}): the \
+            platform's own word, of which the journal has {covered} digest");
+    }
     for absent in &found.absent {
         let _ = writeln!(out, "  not in the pack: the file of the record {} ({})",
             absent.name.escape_debug(), absent.sha256.escape_debug());
@@ -207,10 +242,20 @@ fn run(asked: &Asked) -> Result<ExitCode, String> {
     for path in &asked.roots {
         roots.add(&text(path)?).map_err(|why| format!("{path}: {why}"))?;
     }
-    let bad = |e: std::io::Error| format!("{}: {e}", asked.file);
+    let program = match &asked.program {
+        Some(path) => Some(digest(path).map_err(|e| format!("{path}: {e}"))?),
+        None => None,
+    };
+    let bad = |e: io::Error| match e.kind() {
+        io::ErrorKind::NotSeekable => {
+            format!("{}: parts of it are read twice, so it has to be a file and no pipe", asked.file)
+        }
+        _ => format!("{}: {e}", asked.file),
+    };
+    let mut file = File::open(&asked.file).map_err(bad)?;
     if asked.pack {
-        let mut file = File::open(&asked.file).map_err(bad)?;
-        let found = pack::check_with(&mut file, keys.as_deref(), &kept, &roots).map_err(bad)?;
+        let by = Trust { keys: keys.as_deref(), kept: &kept, roots: &roots, program: program.as_deref() };
+        let found = pack::check_by(&mut file, &by).map_err(bad)?;
         show(asked.json, &found, || pack_in_words(&found, kept.len()))?;
         return Ok(match (found.ok, found.trusted) {
             (true, true) => ExitCode::SUCCESS,
@@ -218,11 +263,11 @@ fn run(asked: &Asked) -> Result<ExitCode, String> {
             (false, _) => ExitCode::FAILURE,
         });
     }
-    let export = std::fs::read(&asked.file).map_err(bad)?;
-    if export.starts_with(PACK) {
+    if is_pack(&mut file).map_err(bad)? {
         return Err(format!("{0}: is a pack: jinyun-verify pack {0}", asked.file));
     }
-    let report = jinyun_verify::verify_with(&export, &keys.unwrap_or_default(), &kept, &roots);
+    let keys = keys.unwrap_or_default();
+    let report = jinyun_verify::verify_from(&mut file, &keys, &kept, &roots).map_err(bad)?;
     show(asked.json, &report, || export_in_words(&report))?;
     Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

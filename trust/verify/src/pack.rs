@@ -5,18 +5,22 @@
 //! (`docs/pack-format.md`): a plain tar whose every byte follows from its manifest. The manifest
 //! stands first, signed with both of the journal's keys; it names every file in order, with its
 //! size, digests, and a digest for each piece, so that damage is told by file and byte range. This
-//! reads forwards once, keeps one piece in memory (and the journal's export and the assessment, which
-//! are held against each other: `assessed.rs`), and writes no file. Why not a tar library: it accepts
-//! links, long names and sparse files, all of which have to be refused here; what is left of the format
-//! is one header of 512 bytes.
+//! reads forwards and then goes back to the journal, whose verification reads it again, with the
+//! entries that the assessment is held against (`assessed.rs`); it keeps a piece or a stretch of the
+//! journal in memory, never the whole, and writes no file. Why not a tar library: it accepts links, long
+//! names and sparse files, all of which have to be refused here; what is left of the format is one
+//! header of 512 bytes.
 
 mod assessed;
+mod inside;
+mod program;
 mod walk;
 
 pub use assessed::{Assessed, document_digest};
-pub use walk::{check, check_with, member};
+pub use program::Program;
+pub use walk::{Trust, check, check_by, check_with, member};
 
-use crate::{Report, Signer, Unchecked};
+use crate::{Report, Signer, Unchecked, shown};
 use jinyun_journal::to_hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -40,13 +44,22 @@ pub const KEYS: &str = "journal/keys";
 pub const AUTHORITIES: &str = "journal/authorities";
 /// How the names of checkpoints begin.
 pub const CHECKPOINT: &str = "journal/checkpoint-";
-/// The pieces in which a file is digested: small packs, others.
-pub const PIECES: [u64; 2] = [4096, 65_536];
-/// The size of a file, at most: what a plain header can say.
-pub const LARGEST: u64 = (1 << 33) - 1;
+/// The pieces in which a file is digested: small packs, others, and those of more than [`LARGE`].
+pub const PIECES: [u64; 3] = [4096, 65_536, 1 << 20];
+/// Up to here a pack has small pieces.
+pub const SMALL: u64 = 16 << 20;
+/// Behind this one has large pieces.
+pub const LARGE: u64 = 8 << 30;
+/// The size of a file, at most.
+pub const LARGEST: u64 = 1 << 40;
+/// The size of a manifest, at most. A file of [`LARGEST`] bytes has 2^20 large pieces of 67 bytes each in
+/// it, 67 MiB; the rest is for the other files.
+pub const MANIFEST_LARGEST: u64 = 96 << 20;
 
 const BLOCK: u64 = 512;
 type Block = [u8; BLOCK as usize];
+/// The largest size that eleven octal digits say.
+const OCTAL: u64 = (1 << 33) - 1;
 
 /// A file as the manifest names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +115,7 @@ pub struct Trouble {
     /// Last byte of it that is concerned.
     pub to: Option<u64>,
     /// `header`, `manifest`, `signature`, `changed`, `digest`, `padding`, `missing`, `added`,
-    /// `refused`, `truncated`, `end`, `journal`, `checkpoint`, `assessment`.
+    /// `refused`, `truncated`, `end`, `journal`, `checkpoint`, `assessment`, `program`.
     pub what: &'static str,
     /// A sentence.
     pub say: String,
@@ -136,6 +149,20 @@ pub struct Verdict {
     pub journal: Option<Report>,
     /// What became of the assessment inside; none if the pack has none, or could not be read so far.
     pub assessment: Option<Assessed>,
+    /// What became of the program that was given; none if none was.
+    pub program: Option<Program>,
+}
+
+/// Bytes of a piece in a pack whose files have so many together.
+pub fn piece(total: u64) -> u64 {
+    let [small, middle, large] = PIECES;
+    if total <= SMALL {
+        small
+    } else if total <= LARGE {
+        middle
+    } else {
+        large
+    }
 }
 
 /// Whether a path may stand in a pack; says why not.
@@ -167,10 +194,16 @@ pub fn header(path: &str, size: u64) -> Option<Block> {
     let mut put = |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, path);
     put(100, "0000644\x000000000\x000000000");
-    put(124, &format!("{size:011o}"));
     put(136, "00000000000");
     put(148, "        0");
     put(257, "ustar\x0000");
+    // Octal where that suffices: a size has one form.
+    if size <= OCTAL {
+        put(124, &format!("{size:011o}"));
+    } else {
+        block[124] = BINARY;
+        block[128..136].copy_from_slice(&size.to_be_bytes());
+    }
     let sum: u32 = block.iter().map(|b| u32::from(*b)).sum();
     block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
     Some(block)
@@ -180,11 +213,6 @@ pub fn header(path: &str, size: u64) -> Option<Block> {
 pub fn signed_text(instance: &str, made: &str, manifest: &[u8]) -> String {
     format!("{MAGIC}\n{instance}\n{made}\nsha256 {}\nsm3 {}\n", to_hex(&Sha256::digest(manifest)),
         to_hex(&Sm3::digest(manifest)))
-}
-
-/// Somebody else's text, safe to print.
-fn shown(text: &str) -> String {
-    text.escape_debug().take(120).collect()
 }
 
 /// A header that somebody wrote, as far as it can be read.
@@ -198,6 +226,17 @@ fn octal(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
     let digits = !text.is_empty() && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
     digits.then(|| u64::from_str_radix(text, 8).ok())?
+}
+
+/// How a size begins that is no octal digits but a number of eleven bytes, the largest first.
+const BINARY: u8 = 0x80;
+
+/// The size in a header, in the form that it has to have.
+fn size_in(field: &[u8]) -> Option<u64> {
+    let Some((&BINARY, number)) = field.split_first() else { return octal(field) };
+    let (high, low) = number.split_at_checked(3)?;
+    let size = u64::from_be_bytes(low.try_into().ok()?);
+    (high.iter().all(|b| *b == 0) && size > OCTAL).then_some(size)
 }
 
 impl Entry {
@@ -214,7 +253,7 @@ impl Entry {
         };
         let (name, prefix) = (text(&block[..100]), text(&block[345..500]));
         let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
-        let size = octal(&block[124..136]);
+        let size = size_in(&block[124..136]);
         let kind = match block[156] {
             b'0' | 0 => None,
             b'1' | b'2' => Some("is a link"),

@@ -6,7 +6,7 @@
 //! pack are used, and it is said that the provider chose them; where there are none at all, what
 //! stands there is named and not judged, as lines of unknown signers are.
 
-use crate::{Report, read_note};
+use crate::{Report, shown};
 use jinyun_journal::note::{Checkpoint, Note};
 use jinyun_timestamp::{Authority, is_one};
 use serde::Serialize;
@@ -63,6 +63,13 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// Whether it says the same, wherever it stands.
+    fn same(&self, other: &Timestamp) -> bool {
+        (self.size, self.tree, self.from) == (other.size, other.tree, other.from)
+            && (&self.name, &self.time) == (&other.name, &other.time)
+            && (&self.authority, &self.root) == (&other.authority, &other.root)
+    }
+
     /// A sentence.
     pub fn say(&self) -> String {
         let kept = if self.kept { "kept " } else { "" };
@@ -82,26 +89,39 @@ impl Timestamp {
     }
 }
 
-/// Judges the timestamps in a note's lines.
-pub(crate) fn judge(text: &str, outside: bool, roots: &Roots, report: &mut Report) {
-    // What cannot be read was complained about already.
-    let Some((note, checkpoint)) = read_note(text) else { return };
+/// Judges the timestamps in a note's lines: what each says, or what is wrong with it, in a sentence.
+/// `outside`: the note is one that was kept.
+pub(crate) fn of(note: &Note, checkpoint: &Checkpoint, roots: &Roots, outside: bool)
+    -> Vec<Result<Timestamp, String>> {
     let known = |line: &(String, [u8; 4], Vec<u8>)| roots.all.iter().any(|root| root.claims(line));
-    for line in note.signatures.iter().filter(|line| is_one(&line.2) || known(line)) {
-        match one(&note, &checkpoint, line, roots) {
-            Ok(found) => {
-                // The same checkpoint may be inside and kept outside.
-                let same = |known: &Timestamp| Timestamp { kept: known.kept, ..found.clone() } == *known;
-                if !report.timestamps.iter().any(same) {
-                    report.timestamps.push(Timestamp { kept: outside, ..found });
+    let lines = note.signatures.iter().filter(|line| is_one(&line.2) || known(line));
+    lines.map(|line| match one(note, checkpoint, line, roots) {
+        Ok(found) => Ok(Timestamp { kept: outside, ..found }),
+        Err(why) => {
+            let whose = if outside { "kept checkpoint" } else { "checkpoint" };
+            Err(format!(
+                "the timestamp of {} on the {whose} of {} entries ({}) is wrong: {why}",
+                shown(&line.0), checkpoint.size, checkpoint.kind.name()
+            ))
+        }
+    }).collect()
+}
+
+impl Report {
+    /// Takes in what was found of a note's timestamps. The same checkpoint may be inside and kept outside;
+    /// those inside come by size.
+    pub(crate) fn stamped(&mut self, all: Vec<Result<Timestamp, String>>) {
+        for found in all {
+            match found {
+                Err(say) => self.problem(None, "timestamp", say),
+                Ok(found) => {
+                    let near = |one: &&Timestamp| found.kept || one.size == found.size;
+                    let mut known = self.timestamps.iter().rev().take_while(near);
+                    if known.any(|one| one.same(&found)) {
+                        continue;
+                    }
+                    self.list(found);
                 }
-            }
-            Err(why) => {
-                let whose = if outside { "kept checkpoint" } else { "checkpoint" };
-                report.problem(None, "timestamp", format!(
-                    "the timestamp of {} on the {whose} of {} entries ({}) is wrong: {why}",
-                    line.0.escape_debug(), checkpoint.size, checkpoint.kind.name()
-                ));
             }
         }
     }

@@ -174,6 +174,29 @@ fn an_entry_that_is_of_no_assessment_or_not_there_is_told() {
 }
 
 #[test]
+fn the_entry_is_found_wherever_it_stands_in_the_export() {
+    let desk = prepared("stands");
+    let newest = "is not the newest: entry 4 of the journal is a later assessment";
+    let cases: [(&str, usize, usize, bool); 5] = [
+        ("in the middle", 0, ENTRIES, true), ("the first", 2, ENTRIES, true), ("the last", 0, 3, false),
+        ("the only one", 2, 3, false), ("before a later one that is the last", 2, 5, true),
+    ];
+    for (what, from, to, later) in cases {
+        let mut parts = Parts::new(&desk);
+        parts.files.insert(EXPORT.into(), desk.stretch(from, to, &desk.notes(to)));
+        let said = desk.run(&["pack", "file", "--keys", "keys"], &parts.pack(&desk));
+        judge(what, &said, 0, &[SAME, &format!("{} entries verified", to - from)], &["NOT", "not compared"]);
+        assert_eq!(said.1.contains(newest), later, "{what}: {}", said.1);
+        // It was looked at, and not only found.
+        let mut of = document();
+        of["findings"][1]["verdict"] = "met".into();
+        parts.files.insert(ASSESSMENT.into(), of.to_string().into_bytes());
+        let said = desk.run(&["pack", "file", "--keys", "keys"], &parts.pack(&desk));
+        judge(what, &said, 1, &["the check closed-port is \"met\" in it and \"failed\" in entry 2"], &[SAME]);
+    }
+}
+
+#[test]
 fn entries_of_earlier_versions_and_reports_by_themselves_are_compared_as_far_as_they_go() {
     let desk = prepared("shapes");
     // The entry of an earlier version has verdicts and counts alone.

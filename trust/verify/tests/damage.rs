@@ -2,102 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod journal;
+
 use jinyun_base::{Entropy, SeedEntropy};
-use jinyun_journal::entry::{Actor, Entry, Institution, Leaf, canonical};
-use jinyun_journal::export::{self, Period};
-use jinyun_journal::merkle::{HashKind, Tree};
-use jinyun_journal::note::{Checkpoint, Key, Note};
-use jinyun_kms::Kms;
+use jinyun_journal::note::Key;
 use jinyun_verify::{Report, verify};
-use sha2::Digest;
-use std::collections::HashMap;
-use std::path::PathBuf;
+use journal::{Log, entries, kms, log, sealed};
 use std::process::Command;
 
-struct Log {
-    kms: Kms,
-    dir: PathBuf,
-    entries: Vec<Vec<u8>>,
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn entries(n: u64) -> Vec<Vec<u8>> {
-    let mut last: HashMap<&str, (u64, Leaf)> = HashMap::new();
-    (0..n).map(|number| {
-        let domain = ["bank", "fund", "default"][(number % 3) as usize];
-        let before = last.get(domain);
-        let entry = Entry {
-            action: "network:port:create".into(),
-            actor: Actor { domain: domain.into(), id: "ann".into(), kind: "user".into() },
-            approval: None,
-            effects: vec![],
-            institution: Institution {
-                id: domain.into(),
-                number: before.map_or(0, |b| b.0 + 1),
-                previous: before.map(|b| b.1.previous()),
-            },
-            note: None,
-            number,
-            outcome: "done".into(),
-            reason: None,
-            request: format!("req-{number}"),
-            source: Some("127.0.0.1".into()),
-            target: None,
-            time: 1_700_000_000_000_000 + number as i64,
-        };
-        let bytes = canonical(&entry).unwrap().into_bytes();
-        let place = entry.institution.number;
-        last.insert(domain, (place, Leaf::of(&bytes)));
-        bytes
-    }).collect()
-}
-
-fn log(name: &str, n: u64) -> Log {
-    let dir = std::env::temp_dir().join(format!("jyverify-{}-{name}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let kms = Kms::open(&dir.join("keys.json"), "tour", Box::new(SeedEntropy::new(9))).unwrap();
-    Log { kms, dir, entries: entries(n) }
-}
-
 impl Log {
-    fn keys(&self) -> Vec<Key> {
-        self.kms.journal_keys().to_vec()
-    }
-
-    /// Signed notes over the first `size` of these entries.
-    fn notes(&self, entries: &[Vec<u8>], size: usize) -> Vec<String> {
-        HashKind::BOTH.into_iter().map(|kind| {
-            let mut tree = Tree::new(kind);
-            entries[..size].iter().for_each(|e| tree.push(kind.leaf(e)));
-            let checkpoint = Checkpoint {
-                instance: "tour".into(), epoch: 0, kind, size: size as u64, root: tree.root(),
-                time: 1, clock: "system".into(), offset: 0,
-            };
-            let text = checkpoint.text();
-            Note { signatures: self.kms.sign(kind, &text).unwrap(), text }.render()
-        }).collect()
-    }
-
-    fn export(&self, entries: &[Vec<u8>], from: usize, marks: &[usize]) -> Vec<u8> {
-        let notes: Vec<String> = marks.iter().flat_map(|m| self.notes(&self.entries, *m)).collect();
-        self.export_with(entries, from, notes)
-    }
-
-    fn export_with(&self, entries: &[Vec<u8>], from: usize, notes: Vec<String>) -> Vec<u8> {
-        let period = Period {
-            instance: "tour".into(), epoch: 0, from: from as u64, to: self.entries.len() as u64,
-        };
-        let mut out = Vec::new();
-        let leaves = self.entries[..from].iter().map(|e| Leaf::of(e));
-        export::write(&mut out, &period, leaves, entries[from..].iter().cloned(), &notes).unwrap();
-        out
-    }
-
     /// Both verdicts, which must agree on good and bad.
     fn both(&self, export: &[u8], kept: &[String]) -> Report {
         let ours = verify(export, &self.keys(), kept);
@@ -118,14 +31,6 @@ impl Log {
         assert_eq!(theirs["ok"], ours.ok, "the two verifiers disagree: {theirs} {ours:?}");
         ours
     }
-}
-
-fn sealed(mut body: Vec<u8>) -> Vec<u8> {
-    let cut = body[..body.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
-    body.truncate(cut);
-    let sum = jinyun_journal::to_hex(&sha2::Sha256::digest(&body));
-    body.extend(format!("end {sum}\n").into_bytes());
-    body
 }
 
 #[test]
@@ -192,10 +97,7 @@ fn what_was_done_is_named() {
     assert!(report.problems.iter().any(|p| p.what == "number" && p.at == Some(20)), "{report:?}");
     // Forged by somebody with other keys.
     let other_dir = log.dir.join("other");
-    std::fs::create_dir_all(&other_dir).unwrap();
-    let path = other_dir.join("keys.json");
-    let kms = Kms::open(&path, "tour", Box::new(SeedEntropy::new(10))).unwrap();
-    let forger = Log { kms, dir: other_dir, entries: log.entries.clone() };
+    let forger = Log { kms: kms(&other_dir, 10), dir: other_dir, entries: log.entries.clone() };
     let report = log.both(&forger.export(&log.entries, 0, &[30]), &[]);
     assert!(report.problems.iter().any(|p| p.what == "signature"), "{report:?}");
 }
@@ -206,7 +108,7 @@ fn a_history_rewritten_with_the_providers_own_key_contradicts_a_kept_checkpoint(
     let kept = log.notes(&log.entries, 20);
     // Everything is made anew and signed by the right key: inside, nothing is wrong.
     let mut other = Log {
-        kms: Kms::open(&log.dir.join("keys.json"), "tour", Box::new(SeedEntropy::new(9))).unwrap(),
+        kms: kms(&log.dir, 9),
         dir: log.dir.join("again"),
         entries: entries(31)[..30].to_vec(),
     };
@@ -225,7 +127,7 @@ fn a_history_rewritten_with_the_providers_own_key_contradicts_a_kept_checkpoint(
     let mut short = log.entries.clone();
     short.truncate(25);
     let cut = Log {
-        kms: Kms::open(&log.dir.join("keys.json"), "tour", Box::new(SeedEntropy::new(9))).unwrap(),
+        kms: kms(&log.dir, 9),
         dir: log.dir.join("cut"),
         entries: short,
     };
@@ -233,4 +135,24 @@ fn a_history_rewritten_with_the_providers_own_key_contradicts_a_kept_checkpoint(
     let export = cut.export(&cut.entries, 0, &[25]);
     let report = log.both(&export, &late);
     assert!(report.problems.iter().any(|p| p.what == "checkpoint" && p.at == Some(25)), "{report:?}");
+}
+
+#[test]
+fn checkpoints_have_an_order_and_stand_once() {
+    let log = log("order", 12);
+    let (early, late) = (log.notes(&log.entries, 5), log.notes(&log.entries, 12));
+    let files = [
+        (vec![&early[0], &early[1], &late[0], &late[1]], true),
+        (vec![&late[0], &late[1], &early[0], &early[1]], false),
+        (vec![&early[1], &early[0], &late[0], &late[1]], false),
+        (vec![&early[0], &early[0], &early[1], &late[0], &late[1]], false),
+        (vec![&early[0], &early[1], &late[0], &late[1], &late[1]], false),
+    ];
+    for (notes, good) in files {
+        let notes: Vec<String> = notes.into_iter().cloned().collect();
+        let report = log.both(&log.export_with(&log.entries, 0, notes), &[]);
+        assert_eq!(report.ok, good, "{report:?}");
+        let told = report.problems.iter().any(|p| p.say.contains("twice or not in its order"));
+        assert_eq!(told, !good, "{report:?}");
+    }
 }

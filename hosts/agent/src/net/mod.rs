@@ -40,7 +40,7 @@ use self::probe::Seat;
 use self::seen::Eyes;
 use self::serve::{Post, Services, Task};
 use self::sift::Sifted;
-use jinyun_wire::{Answer, Fault, HostWant, Known, PasswordFor, Probe, Thing};
+use jinyun_wire::{Answer, Attach, Fault, HostWant, Known, PasswordFor, Probe, Thing};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -57,8 +57,8 @@ pub struct Net {
     names: Names,
     eyes: Eyes,
     services: Services,
-    /// Networks of the last document: id and namespace.
-    networks: Vec<(String, String)>,
+    /// Networks, routers and probe ports of the last document: id and namespace.
+    filtered: Vec<(String, String)>,
     /// Ports of the last document: namespace and device.
     devices: BTreeMap<String, (String, String)>,
     prober: Prober,
@@ -75,12 +75,14 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Tries something through real ports. Takes two seconds at most.
+    /// Tries something through real ports. Takes three seconds at most, and waits five at most for
+    /// others that need the same receiver.
     pub fn probe(&self, probe: &Probe) -> Answer {
         probe::run(&self.seats, &self.held, probe)
     }
 
-    /// Tries several at the same time, not more than [`AT_ONCE`] of them.
+    /// Tries several at the same time, not more than [`AT_ONCE`] of them. Those that need the same
+    /// receiver take turns there.
     pub fn probes(&self, probes: &[Probe]) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(probes.len());
         for some in probes.chunks(AT_ONCE) {
@@ -143,7 +145,7 @@ impl Net {
             names,
             eyes: Eyes::default(),
             services: Services::new()?,
-            networks: Vec::new(),
+            filtered: Vec::new(),
             devices: BTreeMap::new(),
             prober: Prober::default(),
         })
@@ -207,11 +209,11 @@ impl Net {
         netns::open_tap(space, device)
     }
 
-    /// For each network, the packet filter as the kernel has it. One that cannot be read is left
-    /// out: nothing is said about it.
+    /// For each network, router and probe port, the packet filter of its namespace as the kernel has
+    /// it. One that cannot be read is left out: nothing is said about it.
     pub fn installed(&self) -> Vec<(String, serde_json::Value)> {
-        let networks = self.networks.iter();
-        networks
+        let filtered = self.filtered.iter();
+        filtered
             .filter_map(|(id, space)| Some((id.clone(), tools::list_filter(space).ok()?)))
             .collect()
     }
@@ -223,8 +225,8 @@ impl Net {
         netns::devices_of(&names)
     }
 
-    /// Tries something through real ports. Takes two seconds at most; whoever holds a lock on
-    /// this should let it go and use [`Net::prober`].
+    /// Tries something through real ports. Takes some seconds; whoever holds a lock on this should
+    /// let it go and use [`Net::prober`].
     pub fn probe(&self, probe: &Probe) -> Answer {
         self.prober.probe(probe)
     }
@@ -246,17 +248,25 @@ impl Net {
 
     /// Remembers where things are, for questions, and what the services answer.
     fn adopt(&mut self, want: &HostWant) {
-        self.networks.clear();
+        self.filtered.clear();
         self.devices.clear();
         let mut book = BTreeMap::new();
         for network in &want.networks {
             let space = self.names.network(&network.id);
+            self.filtered.push((network.id.clone(), space.clone()));
             for port in &network.ports {
                 let place = (space.clone(), names::port_device(&port.id));
                 self.devices.insert(port.id.clone(), place);
+                if port.attach == Attach::Probe {
+                    let probe = self.names.probe(&port.id);
+                    self.filtered.push((port.id.clone(), probe));
+                }
             }
-            book.insert(space.clone(), Arc::new(network.clone()));
-            self.networks.push((network.id.clone(), space));
+            book.insert(space, Arc::new(network.clone()));
+        }
+        for router in &want.routers {
+            let space = self.names.router(&router.id);
+            self.filtered.push((router.id.clone(), space));
         }
         self.prober.seats = Arc::new(probe::seats(&self.names, want));
         self.prober.held.tidy();

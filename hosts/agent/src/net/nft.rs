@@ -4,7 +4,8 @@
 //! all, must not slow down with the number of ports, and must be readable by an assessor.
 //!
 //! Mechanism: the whole ruleset of a namespace is one text, a pure function of the document, and
-//! replaces what is installed in one transaction. A packet meets these chains:
+//! replaces what is installed in one transaction: all of it, tables of others too, since a chain that
+//! stands before ours can make a lie true before ours sees it. A packet meets these chains:
 //!
 //! ```text
 //!   device -> from_ports (raw: is the sender who it says it is?)
@@ -29,13 +30,9 @@ use jinyun_wire::{GroupWant, NetworkWant, PortWant, RouterWant};
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-/// Puts both tables there so that they can be deleted, and deletes them: one transaction with the
-/// definitions that follow.
-const REPLACE: &str = "table inet jinyun
-delete table inet jinyun
-table arp jinyun
-delete table arp jinyun
-";
+/// Takes away whatever is there: one transaction with the definitions that follow. Alone it is the
+/// filter of a namespace that has none.
+pub const REPLACE: &str = "flush ruleset\n";
 
 const SG_DROP: &str = "counter log group 1 prefix \"sg-drop \" drop";
 

@@ -117,8 +117,7 @@ pub fn plan(want: &Spaces, seen: &Seen) -> Vec<Step> {
         steps.take_away(name, space, seen, &gone);
     }
     for (name, space, seen) in &both {
-        let none = space.filter.is_empty() && seen.filter.is_none();
-        if !none && seen.filter.as_ref() != Some(&space.filter) {
+        if seen.filter.as_ref() != Some(&space.filter) {
             steps.push(name, &space.owner, Act::Filter(space.filter.clone()));
         }
         // These settings exist only once something in the kernel tracks connections.
@@ -146,9 +145,20 @@ pub fn plan(want: &Spaces, seen: &Seen) -> Vec<Step> {
 
 type Device = (String, String);
 
+/// What the kernel puts into every namespace once it knows their kind. They cannot be removed, and no
+/// filter lets them in.
+const KERNELS: [&str; 9] = [
+    "tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0",
+];
+
+/// Whether an unwanted device goes. One without a kind is hardware that somebody has moved here: it
+/// cannot be deleted, and what is to be done about it is not for us to say.
+fn stray(device: &str, kind: &str) -> bool {
+    !kind.is_empty() && kind != "loopback" && !KERNELS.contains(&device)
+}
+
 /// Devices that are there and will not stay: unwanted, of the wrong kind, or one end of a pair
-/// whose other end does not stay. Unwanted devices of other kinds are left alone: the kernel puts
-/// some into every namespace (`tunl0`, `sit0`) that cannot be removed, and no filter lets them in.
+/// whose other end does not stay.
 fn gone(want: &Spaces, seen: &Seen) -> BTreeSet<Device> {
     let mut gone = BTreeSet::new();
     for (name, space) in seen {
@@ -156,7 +166,7 @@ fn gone(want: &Spaces, seen: &Seen) -> BTreeSet<Device> {
             let wanted = want.get(name).and_then(|w| w.links.get(device));
             let goes = match wanted {
                 Some(wanted) => !same_kind(&wanted.kind, &link.kind),
-                None => matches!(link.kind.as_str(), "tap" | "veth"),
+                None => stray(device, &link.kind),
             };
             if goes {
                 gone.insert((name.clone(), device.clone()));

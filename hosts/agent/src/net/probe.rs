@@ -10,17 +10,27 @@
 //!
 //! Sockets belong to the namespace in which they were opened, so only opening them needs a thread
 //! there; sending and waiting happen here.
+//!
+//! Most of a probe's time is waiting for silence, so many wait at once. None shares its ears with
+//! another: at a port number of a receiver one probe listens at a time, by a socket of its own, and the
+//! next one has its turn when that is closed ([`Turns`]). What comes late, or comes to the same address
+//! in another network, is told by its nonce and counts for nobody. One socket for all who listen there
+//! would save a second, but then whoever hears has to say whose it was, and a mistake in that is a
+//! proof of what was never tried. And silence is only what an empty queue says: a machine with much
+//! else to do must not make a proof of being late.
 
 use super::held::Held;
 use super::names::{self, GATEWAY_MAC_BYTES, LINK, PROBE_DEVICE};
 use super::netns::enter;
 use super::reach;
+use crate::locked;
 use jinyun_wire::{Answer, Attach, HostWant, Probe};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a datagram or an ARP reply may take.
@@ -30,6 +40,10 @@ pub(super) const CONNECT: Duration = Duration::from_secs(1);
 /// How long a port may be taken by what is no listener of anybody, and how often to look.
 const TAKEN: Duration = Duration::from_secs(1);
 const AGAIN: Duration = Duration::from_millis(5);
+/// How long a probe may wait for its turn at a receiver.
+const TURN: Duration = Duration::from_secs(5);
+/// So long is listened when the time is up: what has arrived until then is in the queue.
+const LAST: Duration = Duration::from_millis(1);
 /// The longest nonce.
 const NONCE: usize = 512;
 
@@ -63,8 +77,83 @@ pub fn seats(names: &names::Names, want: &HostWant) -> BTreeMap<String, Seat> {
     seats
 }
 
-/// Carries out a probe; takes three seconds at most. What it opens and keeps is in `held`.
+/// What a probe needs to itself in a namespace while it listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ear {
+    Udp(u16),
+    Tcp(u16),
+    /// Answers of the gateway.
+    Arp,
+}
+
+/// Where a probe listens: the namespace, and at what.
+type Spot = (String, Ear);
+
+/// Where probes listen now: one list for all, whoever asked for them, since a namespace's name is the
+/// machine's.
+struct Turns {
+    taken: Mutex<BTreeSet<Spot>>,
+    freed: Condvar,
+}
+
+static TURNS: Turns = Turns::new();
+
+/// Somebody listens at a spot as long as this lives.
+struct Turn<'a> {
+    turns: &'a Turns,
+    spot: Spot,
+}
+
+impl Turns {
+    const fn new() -> Turns {
+        Turns {
+            taken: Mutex::new(BTreeSet::new()),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// Waits until no other probe listens there.
+    fn take(&self, spot: Spot, patience: Duration) -> Result<Turn<'_>, String> {
+        let taken = locked(&self.taken);
+        let (mut taken, waited) = self
+            .freed
+            .wait_timeout_while(taken, patience, |taken| taken.contains(&spot))
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err("Other probes listen at the same port for too long.".to_owned());
+        }
+        taken.insert(spot.clone());
+        drop(taken);
+        Ok(Turn { turns: self, spot })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        locked(&self.turns.taken).remove(&self.spot);
+        self.turns.freed.notify_all();
+    }
+}
+
+/// Where a probe listens; nothing if it needs nothing that another one has.
+fn spot(seats: &BTreeMap<String, Seat>, probe: &Probe) -> Option<Spot> {
+    let (port, ear) = match probe {
+        Probe::Frame { to, udp, .. } | Probe::Shout { to, udp, .. } => (to, Ear::Udp(*udp)),
+        Probe::Connect { to, tcp, .. } | Probe::Hold { to, tcp, .. } => (to, Ear::Tcp(*tcp)),
+        Probe::Arp { from, .. } => (from, Ear::Arp),
+        Probe::Reach { .. } | Probe::Pass { .. } | Probe::Close { .. } => return None,
+    };
+    Some((seats.get(port)?.space.clone(), ear))
+}
+
+/// Carries out a probe; takes three seconds at most once it has its turn. What it opens and keeps is
+/// in `held`.
 pub fn run(seats: &BTreeMap<String, Seat>, held: &Held, probe: &Probe) -> Answer {
+    let turn = spot(seats, probe).map(|spot| TURNS.take(spot, TURN));
+    let _turn = match turn.transpose() {
+        Ok(turn) => turn,
+        Err(why) => return Answer::Failed { why },
+    };
     let seat = |port: &String| {
         seats
             .get(port)
@@ -176,6 +265,17 @@ pub(super) fn check(from: &Seat, to: &Seat, nonce: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How long to listen next for what was sent at `begin`. Never nothing at all, so that only an empty
+/// queue is silence.
+pub(super) fn left(begin: Instant) -> Result<Duration, String> {
+    let passed = begin.elapsed();
+    if passed > 2 * WAIT {
+        let why = "The machine was too busy to listen in time, or others sent too much.";
+        return Err(why.to_owned());
+    }
+    Ok(WAIT.saturating_sub(passed).max(LAST))
+}
+
 /// Waits for a datagram that holds the nonce.
 pub(super) fn hear(
     listener: &UdpSocket,
@@ -185,9 +285,9 @@ pub(super) fn hear(
     nonce: &str,
 ) -> Outcome {
     let mut buffer = [0; 2048];
-    while let Some(left) = WAIT.checked_sub(begin.elapsed()).filter(|d| !d.is_zero()) {
+    loop {
         listener
-            .set_read_timeout(Some(left))
+            .set_read_timeout(Some(left(begin)?))
             .map_err(failed("the receiver cannot wait"))?;
         match listener.recv_from(&mut buffer) {
             Ok((length, sender)) if buffer[..length] == *nonce.as_bytes() => {
@@ -197,6 +297,7 @@ pub(super) fn hear(
                     format!("the datagram arrived from {sender} after {ms} ms"),
                 ));
             }
+            // Somebody else's, such as a late one of the attempt before.
             Ok(_) => {}
             Err(e) if is_timeout(&e) => break,
             Err(e) => return Err(failed("the receiver cannot receive")(e)),
@@ -222,8 +323,8 @@ fn ask_arp(from: &Seat, claim: Ipv4Addr) -> Outcome {
     wire.send(&request)
         .map_err(failed("the request cannot be sent"))?;
     let mut buffer = [0; 2048];
-    while let Some(left) = WAIT.checked_sub(begin.elapsed()).filter(|d| !d.is_zero()) {
-        wire.set_read_timeout(Some(left))
+    loop {
+        wire.set_read_timeout(Some(left(begin)?))
             .map_err(failed("the sender cannot wait"))?;
         match (&wire).read(&mut buffer) {
             Ok(length) if is_reply(&buffer[..length], from, claim) => {
@@ -260,16 +361,22 @@ fn connect(from: &Seat, to: &Seat, target: SocketAddrV4, nonce: &str) -> Outcome
     let listener = listen(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))?;
     let begin = Instant::now();
     std::thread::scope(|scope| {
-        scope.spawn(|| echo(&listener, nonce.len()));
+        let echo = scope.spawn(|| echo(&listener, from.ip, nonce.as_bytes()));
         let target = SocketAddr::V4(target);
         let made = enter(&from.space, || {
             Ok(TcpStream::connect_timeout(&target, CONNECT))
         });
         let said = made.map(|made| made.map(|stream| talk(stream, nonce)));
+        let ms = begin.elapsed().as_millis();
+        let waits = matches!(&said, Ok(Err(e)) if is_timeout(e)) && waits(&listener, from.ip);
         // Ends a wait for a client that did not come.
         let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
-        let ms = begin.elapsed().as_millis();
+        let came = echo.join().map_err(|_| "The listener ended early.")?;
         match said.map_err(failed("the sender's namespace"))? {
+            Err(e) if is_timeout(&e) && (came || waits) => {
+                let how = format!("{target} was reached, though not heard within {ms} ms");
+                Ok((true, how))
+            }
             Err(e) => judge(&e, from, target, ms),
             Ok(Err(e)) => Err(format!("{target} accepted, but did not echo: {e}.")),
             Ok(Ok(said)) if said != nonce.as_bytes() => {
@@ -311,15 +418,26 @@ fn talk(mut stream: TcpStream, nonce: &str) -> io::Result<Vec<u8>> {
     Ok(said)
 }
 
-/// Gives back to one client what it says. If none comes there is nothing to say about it.
-fn echo(listener: &TcpListener, length: usize) {
-    if let Ok((mut stream, _)) = listener.accept() {
-        let mut said = vec![0; length];
+/// Gives back what this attempt's client says, until the listener is shut; whoever says anything else
+/// gets nothing. Whether a connection came from the client's address.
+fn echo(listener: &TcpListener, from: Ipv4Addr, nonce: &[u8]) -> bool {
+    let mut came = false;
+    while let Ok((mut stream, peer)) = listener.accept() {
+        came |= peer.ip() == from;
+        let mut said = vec![0; nonce.len()];
         let _ = stream.set_read_timeout(Some(WAIT));
-        if stream.read_exact(&mut said).is_ok() {
+        if stream.read_exact(&mut said).is_ok() && said == nonce {
             let _ = stream.write_all(&said);
         }
     }
+    came
+}
+
+/// Whether a connection from there is made that nobody has accepted yet: a client that was late to look
+/// at its own says that it had no answer.
+fn waits(listener: &TcpListener, from: Ipv4Addr) -> bool {
+    listener.set_nonblocking(true).is_ok()
+        && std::iter::from_fn(|| listener.accept().ok()).any(|(_, peer)| peer.ip() == from)
 }
 
 pub(super) fn is_timeout(error: &io::Error) -> bool {
@@ -411,4 +529,130 @@ pub fn checksum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !(sum as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// When something was sent whose time is just up.
+    fn past(times: u32) -> Instant {
+        Instant::now().checked_sub(times * WAIT).unwrap()
+    }
+
+    /// Two attempts at once, each of whose datagrams comes to the other's receiver; then to its own.
+    #[test]
+    fn a_receiver_takes_its_own_and_only_an_empty_queue_is_silence() {
+        let sender = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        for (own, other) in [("one", "two"), ("two", "one")] {
+            let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let at = receiver.local_addr().unwrap();
+            let send = |nonce: &str| sender.send_to(nonce.as_bytes(), at).unwrap();
+            let heard = |begin| hear(&receiver, begin, Ipv4Addr::LOCALHOST, at.port(), own);
+            send(other);
+            assert!(!heard(past(1)).unwrap().0, "{own}");
+            // Both are there when it comes to listening, and it is late.
+            send(other);
+            send(own);
+            assert!(heard(past(1)).unwrap().0, "{own}");
+            // Nobody listened: that is no silence.
+            assert!(heard(past(3)).is_err(), "{own}");
+        }
+    }
+
+    #[test]
+    fn a_listener_answers_its_own_client_alone() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let at = listener.local_addr().unwrap();
+        let (strange, own, came) = std::thread::scope(|scope| {
+            let echo = scope.spawn(|| echo(&listener, Ipv4Addr::LOCALHOST, b"one"));
+            let strange = TcpStream::connect(at).and_then(|stream| talk(stream, "two"));
+            let own = TcpStream::connect(at).and_then(|stream| talk(stream, "one"));
+            let _ = SockRef::from(&listener).shutdown(Shutdown::Both);
+            (strange, own, echo.join().unwrap())
+        });
+        assert!(strange.is_err());
+        assert_eq!(own.unwrap(), b"one");
+        assert!(came);
+    }
+
+    /// A connection is made, and nobody has looked at it yet.
+    #[test]
+    fn a_connection_that_was_made_is_no_silence() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let at = listener.local_addr().unwrap();
+        assert!(!waits(&listener, Ipv4Addr::LOCALHOST));
+        let _client = TcpStream::connect(at).unwrap();
+        let elsewhere = Ipv4Addr::new(127, 0, 0, 2);
+        assert!(!waits(&listener, elsewhere), "that was somebody else's");
+        let _client = TcpStream::connect(at).unwrap();
+        // The last packet of a handshake comes a moment after the client has its connection.
+        let begin = Instant::now();
+        while !waits(&listener, Ipv4Addr::LOCALHOST) {
+            assert!(begin.elapsed() < TURN, "a connection is not seen");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn one_probe_listens_at_a_spot_and_the_next_has_its_turn() {
+        let turns = Turns::new();
+        let spot = |port| ("space".to_owned(), Ear::Udp(port));
+        let first = turns.take(spot(1), TURN).unwrap();
+        // Elsewhere nobody waits: another number, another protocol.
+        drop(turns.take(spot(2), Duration::ZERO).unwrap());
+        let other = ("space".to_owned(), Ear::Tcp(1));
+        drop(turns.take(other, Duration::ZERO).unwrap());
+        assert!(turns.take(spot(1), Duration::ZERO).is_err());
+        let next = std::thread::scope(|scope| {
+            let next = scope.spawn(|| turns.take(spot(1), TURN).map(drop));
+            drop(first);
+            next.join().unwrap()
+        });
+        assert_eq!(next, Ok(()));
+    }
+
+    #[test]
+    fn probes_that_need_the_same_receiver_have_the_same_spot() {
+        let seat = |n: u8| Seat {
+            space: format!("jy-t-p-{n}"),
+            mac: [0; 6],
+            ip: Ipv4Addr::new(10, 0, 0, n),
+            gateway: LINK,
+        };
+        let seats = BTreeMap::from([("a".to_owned(), seat(1)), ("b".to_owned(), seat(2))]);
+        let frame = |to: &str, udp| Probe::Frame {
+            from: "a".into(),
+            to: to.into(),
+            mac: None,
+            ip: None,
+            udp,
+            nonce: "n".into(),
+        };
+        let shout = Probe::Shout {
+            from: "a".into(),
+            to: "b".into(),
+            udp: 68,
+            nonce: "n".into(),
+        };
+        let connect = Probe::Connect {
+            from: "a".into(),
+            to: "b".into(),
+            ip: None,
+            tcp: 68,
+            nonce: "n".into(),
+        };
+        let arp = Probe::Arp {
+            from: "b".into(),
+            ip: None,
+        };
+        let spot = |probe: &Probe| spot(&seats, probe);
+        assert!(spot(&shout).is_some());
+        assert_eq!(spot(&shout), spot(&frame("b", 68)));
+        for other in [&frame("b", 69), &frame("a", 68), &connect, &arp] {
+            assert_ne!(spot(&shout), spot(other), "{other:?}");
+        }
+        // What is not there is refused by the probe itself.
+        assert_eq!(spot(&frame("nobody", 68)), None);
+    }
 }

@@ -10,7 +10,9 @@
 //! that nobody did.
 
 use super::names::GATEWAY_MAC_BYTES;
-use super::probe::{Outcome, Seat, WAIT, check, checksum, failed, frame, hear, is_timeout, listen, wire};
+use super::probe::{
+    Outcome, Seat, WAIT, check, checksum, failed, frame, hear, is_timeout, left, listen, wire,
+};
 use std::io::Read;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -37,8 +39,8 @@ pub fn reach(from: &Seat, ip: Ipv4Addr, port: u16) -> Outcome {
         .map_err(failed("the frame cannot be sent"))?;
     let mut buffer = [0; 2048];
     let mut told = String::new();
-    while let Some(left) = WAIT.checked_sub(begin.elapsed()).filter(|d| !d.is_zero()) {
-        wire.set_read_timeout(Some(left))
+    loop {
+        wire.set_read_timeout(Some(left(begin)?))
             .map_err(failed("the sender cannot wait"))?;
         match (&wire).read(&mut buffer) {
             Ok(length) => match said(&buffer[..length], (ip, port), (from.ip, source)) {

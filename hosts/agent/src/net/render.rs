@@ -45,7 +45,7 @@ pub struct Space {
     pub routes: BTreeMap<String, Option<String>>,
     /// Permanent neighbours: `10.0.0.11 lladdr fa:16:3e:00:00:11 dev t1`.
     pub neighbours: BTreeMap<String, Option<String>>,
-    /// The packet filter; empty for none.
+    /// The packet filter.
     pub filter: String,
 }
 
@@ -289,6 +289,8 @@ fn probe_space(network: &NetworkWant, port: &PortWant) -> Space {
     let mut space = Space {
         owner: owner.clone(),
         sysctls: end_sysctls(),
+        // What a probe sends is taken as sent: nothing here may keep it back.
+        filter: nft::REPLACE.to_owned(),
         ..Space::default()
     };
     space.links.insert("lo".to_owned(), loopback(Vec::new()));

@@ -10,8 +10,10 @@
 //!
 //! The packet filter cannot be compared with its text: the kernel gives it back in other words. So
 //! the first listing after a filter was loaded is kept beside the text; as long as listings stay
-//! equal to it, that text is in force. After a restart nothing is known and every filter is loaded
-//! again, which changes nothing for packets.
+//! equal to it, that text is in force. A listing that has a table of somebody else is never kept:
+//! loading takes such tables away, but for those that a living process owns, and as long as one is
+//! there no text is in force. After a restart nothing is known and every filter is loaded again,
+//! which changes nothing for packets.
 
 use super::netns;
 use super::plan::{Seen, SeenLink, SeenSpace};
@@ -140,14 +142,34 @@ impl Eyes {
         let Some(loaded) = self.filters.get_mut(name) else {
             return (None, None);
         };
-        let listing = loaded.listing.get_or_insert_with(|| now.clone());
-        if *listing == now {
-            return (Some(loaded.text.clone()), None);
-        }
+        let strange = strangers(&now, &loaded.text);
+        let told = if strange.is_empty() {
+            let listing = loaded.listing.get_or_insert_with(|| now.clone());
+            if *listing == now {
+                return (Some(loaded.text.clone()), None);
+            }
+            format!("The packet filter of {name} was changed by somebody else.")
+        } else {
+            let strange = strange.into_iter().collect::<Vec<_>>().join(", ");
+            format!("The packet filter of {name} has what is somebody else's: {strange}.")
+        };
         self.filters.remove(name);
-        let told = format!("The packet filter of {name} was changed by somebody else.");
         (None, Some(told))
     }
+}
+
+/// The tables of a listing that a text has not.
+fn strangers<'a>(listing: &'a str, text: &str) -> BTreeSet<&'a str> {
+    let ours: BTreeSet<&str> = tables(text).collect();
+    tables(listing)
+        .filter(|table| !ours.contains(table))
+        .collect()
+}
+
+/// The tables of a text or of a listing: `table inet jinyun`.
+fn tables(text: &str) -> impl Iterator<Item = &str> {
+    let heads = text.lines().filter(|line| line.starts_with("table "));
+    heads.map(|line| line.split(" {").next().unwrap_or(line))
 }
 
 fn read_space(name: &str, want: Option<&Space>) -> io::Result<(SeenSpace, String)> {
@@ -274,4 +296,49 @@ pub fn neighbours(json: &Value) -> BTreeSet<String> {
             format!("{ip} lladdr {mac} dev {device}")
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `nft -s list ruleset` prints it.
+    fn listing(more: &str) -> String {
+        let head = "table inet jinyun {\n\tchain input {\n\t\tcounter drop\n\t}\n}\n";
+        format!("{head}table arp jinyun {{\n}}\n{more}")
+    }
+
+    #[test]
+    fn a_listing_with_what_is_anothers_is_never_the_one_to_compare_with() {
+        let own = "flush ruleset\ntable inet jinyun {\n}\ntable arp jinyun {\n}\n";
+        let strange = listing("table ip nat { # progname other\n\tflags owner\n}\n");
+        let mut eyes = Eyes::default();
+        assert_eq!(
+            eyes.compare("a", listing("")),
+            (None, None),
+            "nothing was loaded"
+        );
+        eyes.loaded("a", own);
+        // It is there when the filter is listed first: nothing took it away.
+        let (filter, told) = eyes.compare("a", strange.clone());
+        let why = "The packet filter of a has what is somebody else's: table ip nat.";
+        assert_eq!((filter, told.as_deref()), (None, Some(why)));
+        // And later.
+        eyes.loaded("a", own);
+        let in_force = (Some(own.to_owned()), None);
+        assert_eq!(eyes.compare("a", listing("")), in_force);
+        assert_eq!(eyes.compare("a", listing("")), in_force);
+        assert_eq!(eyes.compare("a", strange).0, None);
+        // What is in our own tables.
+        eyes.loaded("a", own);
+        assert_eq!(eyes.compare("a", listing("")), in_force);
+        let (filter, told) = eyes.compare("a", listing("").replace("drop", "accept"));
+        assert_eq!(filter, None);
+        assert!(told.unwrap().ends_with("was changed by somebody else."));
+        // A namespace without a filter.
+        eyes.loaded("p", "flush ruleset\n");
+        let in_force = (Some("flush ruleset\n".to_owned()), None);
+        assert_eq!(eyes.compare("p", String::new()), in_force);
+        assert_eq!(eyes.compare("p", listing("")).0, None);
+    }
 }

@@ -223,7 +223,7 @@ fn as_wanted(want: &Spaces) -> Seen {
             sysctls: space.sysctls.clone(),
             routes: space.routes.keys().cloned().collect(),
             neighbours: space.neighbours.keys().cloned().collect(),
-            filter: Some(space.filter.clone()).filter(|f| !f.is_empty()),
+            filter: Some(space.filter.clone()),
             ..SeenSpace::default()
         };
         for (device, link) in &space.links {
@@ -370,7 +370,7 @@ fn changes() {
 #[test]
 fn repairs() {
     type Damage = fn(&mut Seen);
-    let cases: [(&str, Damage, &[&str]); 6] = [
+    let cases: [(&str, Damage, &[&str]); 7] = [
         (
             "a device is down; its routes went with it",
             |s| {
@@ -388,7 +388,15 @@ fn repairs() {
             "a stranger's device, address and route",
             |s| {
                 let space = s.get_mut("jy-t-n-22222222").unwrap();
-                for (name, kind) in [("x", "veth"), ("tunl0", "ipip")] {
+                // What the kernel put there stays, and hardware.
+                let strangers = [
+                    ("w", "dummy"),
+                    ("x", "veth"),
+                    ("y", "vxlan"),
+                    ("tunl0", "ipip"),
+                    ("eth1", ""),
+                ];
+                for (name, kind) in strangers {
                     let link = SeenLink {
                         kind: kind.to_owned(),
                         ..SeenLink::default()
@@ -404,7 +412,9 @@ fn repairs() {
             },
             &[
                 "n-22222222 route del 10.8.0.0/24 dev r33333333ccc",
+                "n-22222222 link del dev w",
                 "n-22222222 link del dev x",
+                "n-22222222 link del dev y",
                 "n-22222222 addr del 10.8.0.1/24 dev r33333333ccc",
             ],
         ),
@@ -412,6 +422,11 @@ fn repairs() {
             "the filter is not ours",
             |s| s.get_mut("jy-t-n-22222222").unwrap().filter = None,
             &["n-22222222 filter"],
+        ),
+        (
+            "something filters what a probe sends",
+            |s| s.get_mut("jy-t-p-b2b2b2b2").unwrap().filter = None,
+            &["p-b2b2b2b2 filter"],
         ),
         (
             "a stale namespace",

@@ -10,6 +10,7 @@
 
 use super::netns;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::process::{Command, Output, Stdio};
 
 /// A tool by name, wherever the system keeps it; its messages are not translated.
@@ -94,9 +95,16 @@ pub fn ip_undo(space: &str, lines: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Replaces a namespace's packet filter.
+/// Replaces a namespace's packet filter. The text takes away whatever is there, so never in the
+/// namespace that the host itself lives in, whatever somebody has given a namespace's name to.
 pub fn load_filter(space: &str, text: &str) -> io::Result<()> {
-    netns::enter(space, || feed(tool("nft").args(["-f", "-"]), text))?;
+    let own = std::fs::metadata("/proc/self/ns/net")?.ino();
+    netns::enter(space, || {
+        if std::fs::metadata("/proc/thread-self/ns/net")?.ino() == own {
+            return Err(io::Error::other("it is the host's own network"));
+        }
+        feed(tool("nft").args(["-f", "-"]), text)
+    })?;
     Ok(())
 }
 

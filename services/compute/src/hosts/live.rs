@@ -8,6 +8,10 @@
 //! wants it, and each host on which its row lies has reported about its newest document since it
 //! connected. Everything else that is not reported is `pending`.
 //!
+//! A connection says little: a host whose main loop hangs keeps it, and its other threads answer. So a
+//! host is alive if it is connected and has reported lately. One that is not gets nothing new; what it
+//! has is not given away, since nobody has said that it is gone.
+//!
 //! Nothing here is stored: after a restart of the control process every host that has a record must
 //! have been composed once before plans are asked (an unknown host cannot be waited for), and then
 //! tells everything again. Generations go on where they were because the caller gives the journal's
@@ -19,10 +23,27 @@ use jinyun_wire::{GuestSeen, GuestState, HostFacts, HostSeen, HostWant, Thing};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A host that has not reported for so long is not alive. It reports each five seconds at least, but for
+/// passes that take longer: those of a host that has just started, or that has very much to do.
+const SILENT: Duration = Duration::from_secs(90);
+
+/// A clock that is never set: the time since some moment.
+type Clock = Box<dyn Fn() -> Duration + Send + Sync>;
 
 /// All hosts. Shared by the driver (reads) and the connections (write).
-#[derive(Default)]
-pub struct Hosts(Mutex<BTreeMap<String, Now>>);
+pub struct Hosts {
+    all: Mutex<BTreeMap<String, Now>>,
+    clock: Clock,
+}
+
+impl Default for Hosts {
+    fn default() -> Hosts {
+        let start = Instant::now();
+        Hosts::timed(move || start.elapsed())
+    }
+}
 
 /// A thing by kind and id.
 type Key = (&'static str, String);
@@ -31,6 +52,8 @@ type Key = (&'static str, String);
 #[derive(Default)]
 struct Now {
     connected: bool,
+    /// When it connected or reported last.
+    heard: Duration,
     facts: HostFacts,
     document: HostWant,
     /// What the document wants.
@@ -68,6 +91,12 @@ fn kind_of(kind: &str) -> Option<&'static str> {
 }
 
 impl Now {
+    /// It is connected and has reported lately. A simulated one has nothing to say between two documents.
+    fn alive(&self, now: Duration) -> bool {
+        let lately = now.saturating_sub(self.heard) < SILENT;
+        self.connected && (lately || self.facts.simulated)
+    }
+
     /// It has reported about its newest document since it connected.
     fn caught_up(&self) -> bool {
         self.reported.is_some_and(|generation| generation >= self.document.generation)
@@ -144,8 +173,13 @@ impl Hosts {
         Hosts::default()
     }
 
+    /// None yet, by another clock.
+    pub fn timed(clock: impl Fn() -> Duration + Send + Sync + 'static) -> Hosts {
+        Hosts { all: Mutex::default(), clock: Box::new(clock) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Now>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a host's newest document and the things whose rows lie on it. Whether the content
@@ -188,6 +222,7 @@ impl Hosts {
         let mut hosts = self.lock();
         let now = hosts.entry(host.into()).or_default();
         now.connected = true;
+        now.heard = (self.clock)();
         now.facts = facts;
         // What it said on an earlier connection may be from before its machine restarted.
         now.reported = None;
@@ -209,10 +244,14 @@ impl Hosts {
         self.lock().remove(host);
     }
 
-    /// Takes a host's report. Returns what has changed by it, with the servers that use it.
+    /// Takes a host's report. Returns what has changed by it, with the servers that use it; everything
+    /// if nobody knew any more whether the host is alive.
     pub fn report(&self, host: &str, report: HostSeen) -> Vec<(&'static str, Id)> {
         let mut hosts = self.lock();
         let now = hosts.entry(host.into()).or_default();
+        let at = (self.clock)();
+        let back = now.connected && !now.alive(at);
+        now.heard = at;
         let before = now.looks();
         now.reported = Some(report.generation);
         now.found = found(&report);
@@ -227,6 +266,9 @@ impl Hosts {
             .collect();
         let users = now.users(&changed);
         changed.extend(users);
+        if back {
+            changed.extend(now.all());
+        }
         things(changed)
     }
 }
@@ -246,14 +288,14 @@ fn shown(found: &Found, current: bool) -> Value {
 
 impl Seen for Hosts {
     fn seen(&self, kind: &str, id: &Id) -> Option<Value> {
-        let hosts = self.lock();
+        let (hosts, at) = (self.lock(), (self.clock)());
         if kind == "hosts" {
-            let alive = hosts.iter().filter(|(_, now)| now.connected);
+            let alive = hosts.iter().filter(|(_, now)| now.alive(at));
             let alive: Vec<&str> = alive.map(|(name, _)| name.as_str()).collect();
             return Some(json!({ "alive": alive }));
         }
         if kind == "host" {
-            let now = hosts.get(id.as_str()).filter(|now| now.connected)?;
+            let now = hosts.get(id.as_str()).filter(|now| now.alive(at))?;
             return Some(json!({ "alive": true, "facts": now.facts }));
         }
         let key = (kind_of(kind)?, id.to_string());

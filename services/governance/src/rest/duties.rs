@@ -48,9 +48,9 @@ fn show(duty: &Tracked, today: Day) -> Value {
 /// The duty of the path, with what is asked of it.
 fn find(governance: &Governance, call: &Call<'_>, word: &str)
     -> Result<(Tracked, Command, Object), Failure> {
-    let id = call.param("id");
+    let (id, book) = (call.param("id"), governance.book());
     let missing = || Refusal::not_found("duty", id);
-    let (default, domain) = governance.duties.find(id).ok_or_else(missing)?;
+    let (default, domain) = book.duties.find(id).ok_or_else(missing)?;
     if call.view(|view| view.get::<Domain>(&domain))?.is_none() {
         return Err(missing().into());
     }
@@ -78,8 +78,8 @@ fn seen(governance: &Governance, call: &Call<'_>) -> Result<Tracked, Failure> {
 fn list(governance: &Governance, call: &Call<'_>) -> Result<Reply, Failure> {
     only(call, &["domain_id", "standard", "owner", "state", "record", "limit", "marker"])?;
     let domain = call.ask("domain_id").map_or_else(|| place(call), Id::new);
-    let command = call.command("governance:duty:list");
-    let all = |domain: &Id| call.view(|view| governance.duties.of(view, domain));
+    let (command, book) = (call.command("governance:duty:list"), governance.book());
+    let all = |domain: &Id| call.view(|view| book.duties.of(view, domain));
     // Whoever was named and holds no role sees what they were named for.
     let mut found = if call.actor.scope == Scope::None {
         let mut both = all(&domain)?;

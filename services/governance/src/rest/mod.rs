@@ -224,7 +224,7 @@ fn word<T: serde::de::DeserializeOwned>(words: &Words<'_>, name: &'static str, k
 
 /// Refuses a clause that no standard has.
 fn known(governance: &Governance, clause: &str) -> Result<(), Refusal> {
-    if clause.is_empty() || governance.clauses.contains_key(clause) {
+    if clause.is_empty() || governance.book().clauses.contains_key(clause) {
         return Ok(());
     }
     Err(Refusal::invalid("clause", "is the id of no clause: `jinyun assess` lists them"))

@@ -27,6 +27,8 @@ pub struct World {
     pub registry: Arc<Registry>,
     pub config: Config,
     pub dir: PathBuf,
+    /// The duties and clauses that the registers are lent.
+    pub book: Arc<Mutex<Arc<Book>>>,
     kms: Arc<Kms>,
     clock: Arc<AtomicI64>,
     routes: Vec<Route>,
@@ -39,7 +41,7 @@ impl Drop for World {
     }
 }
 
-fn default(clause: &str, side: Side, owner: &str, every: Option<&str>, record: Option<RecordSort>)
+pub fn default(clause: &str, side: Side, owner: &str, every: Option<&str>, record: Option<RecordSort>)
     -> DutyDefault {
     DutyDefault {
         clause: clause.into(),
@@ -55,6 +57,28 @@ fn default(clause: &str, side: Side, owner: &str, every: Option<&str>, record: O
         shows_en: "what was done".into(),
     }
 }
+
+/// Duties, and clauses with or without one.
+pub fn book(duties: Vec<DutyDefault>, clauses: &[&str]) -> Arc<Book> {
+    let clauses = clauses.iter().map(|id| (id.to_string(), "jrt0167".to_string())).collect();
+    Arc::new(Book { duties: Duties::new(duties), clauses })
+}
+
+/// What the registers are lent at first.
+pub fn duties() -> Vec<DutyDefault> {
+    vec![
+        default("6.1-B-1", Side::Provider, "facility manager", Some("P6M"),
+            Some(RecordSort::Certificate)),
+        default("11.4.6-E-c", Side::Provider, "audit administrator", Some("P1Y"),
+            Some(RecordSort::Statement)),
+        DutyDefault { valid: Some(Period::try_from("P3Y".to_string()).unwrap()),
+            ..default("8-B-a", Side::Provider, "management", Some("once"), None) },
+        default("7.9-B-a", Side::Tenant, "", None, None),
+    ]
+}
+
+/// Its clauses.
+pub const CLAUSES: [&str; 5] = ["6.1-B-1", "11.4.6-E-c", "8-B-a", "7.9-B-a", "7.2.5-B-a"];
 
 /// Everything that these tests register.
 pub fn registry() -> Registry {
@@ -86,19 +110,11 @@ impl World {
         let kms =
             Kms::open(&dir.join("keys.json"), "test", Box::new(SeedEntropy::new(7))).unwrap();
         let told = clock.clone();
+        let book = Arc::new(Mutex::new(book(duties(), &CLAUSES)));
+        let lent = book.clone();
         let governance = Arc::new(Governance::open(Setup {
             clock: Arc::new(move || Time(told.load(Ordering::SeqCst))),
-            duties: vec![
-                default("6.1-B-1", Side::Provider, "facility manager", Some("P6M"),
-                    Some(RecordSort::Certificate)),
-                default("11.4.6-E-c", Side::Provider, "audit administrator", Some("P1Y"),
-                    Some(RecordSort::Statement)),
-                DutyDefault { valid: Some(Period::try_from("P3Y".to_string()).unwrap()),
-                    ..default("8-B-a", Side::Provider, "management", Some("once"), None) },
-                default("7.9-B-a", Side::Tenant, "", None, None),
-            ],
-            clauses: ["6.1-B-1", "11.4.6-E-c", "8-B-a", "7.9-B-a", "7.2.5-B-a"]
-                .map(|id| (id.to_string(), "jrt0167".to_string())).into(),
+            book: Arc::new(move || lent.lock().unwrap().clone()),
             guardrails: vec!["no-public-database".into()],
             files: dir.join("records"),
             instance: "test".into(),
@@ -109,7 +125,7 @@ impl World {
             routes: routes(governance.clone()),
             ids: HashMap::new(),
             kms: Arc::new(kms),
-            governance, registry, config, clock, dir,
+            governance, registry, config, clock, dir, book,
         };
         world.furnish();
         world

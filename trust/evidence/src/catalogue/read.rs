@@ -150,6 +150,25 @@ impl<'a> Row<'a> {
         if self.has(field) { self.text(field) } else { Ok(String::new()) }
     }
 
+    /// A text, and the same in Chinese if that is there.
+    fn both(&mut self, field: &str) -> Result<(String, String), Flaw> {
+        // Whatever is wrong with the first, the second is known.
+        let zh = self.maybe_text(&format!("{field}_zh"));
+        Ok((self.text(field)?, zh?))
+    }
+
+    /// The same of a text that may be missing: then there is nothing to say in Chinese.
+    fn maybe_both(&mut self, field: &str) -> Result<(String, String), Flaw> {
+        let name = format!("{field}_zh");
+        let (zh, text) = (self.maybe_text(&name), self.maybe_text(field)?);
+        match zh? {
+            zh if text.is_empty() && !zh.is_empty() => {
+                Err(self.bad(&name, format!("stands without `{field}`")))
+            }
+            zh => Ok((text, zh)),
+        }
+    }
+
     /// A text that is one of a list.
     fn one_of<'l>(&mut self, field: &str, mut list: impl Iterator<Item = &'l str>)
         -> Result<String, Flaw> {
@@ -227,33 +246,38 @@ fn answer(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Answer> {
     let answer = match way {
         "checks" => {
             let checks = keep(flaws, row.names("checks"));
-            let missing = keep(flaws, row.maybe_text("missing"));
-            checks.zip(missing).map(|(checks, missing)| Answer::Checks { checks, missing })
+            let missing = keep(flaws, row.maybe_both("missing"));
+            checks.zip(missing)
+                .map(|(checks, (missing, missing_zh))| Answer::Checks { checks, missing, missing_zh })
         }
         "duty" => {
             let inner = keep(flaws, row.inner("duty"));
             inner.and_then(|inner| owed(inner, flaws)).map(|duty| Answer::Duty { duty })
         }
         "not_built" => {
-            keep(flaws, row.text("not_built")).map(|not_built| Answer::NotBuilt { not_built })
+            keep(flaws, row.both("not_built"))
+                .map(|(not_built, not_built_zh)| Answer::NotBuilt { not_built, not_built_zh })
         }
         "tenant" => {
-            let (tenant, seen) = (keep(flaws, row.text("tenant")), keep(flaws, row.text("seen")));
-            tenant.zip(seen).map(|(tenant, seen)| Answer::Tenant { tenant, seen })
+            let (tenant, seen) = (keep(flaws, row.both("tenant")), keep(flaws, row.both("seen")));
+            tenant.zip(seen).map(|((tenant, tenant_zh), (seen, seen_zh))| {
+                Answer::Tenant { tenant, tenant_zh, seen, seen_zh }
+            })
         }
         "same_as" => keep(flaws, row.names("same_as")).map(|same_as| Answer::SameAs { same_as }),
-        _ => keep(flaws, row.text("facts")).map(|facts| Answer::Facts { facts }),
+        _ => keep(flaws, row.both("facts")).map(|(facts, facts_zh)| Answer::Facts { facts, facts_zh }),
     };
     row.end(flaws);
     answer
 }
 
 fn part(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Part> {
-    let does = keep(flaws, row.text("does"));
-    let seen = keep(flaws, row.text("seen"));
+    let does = keep(flaws, row.both("does"));
+    let seen = keep(flaws, row.both("seen"));
     let checks = keep(flaws, row.maybe_names("checks"));
     row.end(flaws);
-    Some(Part { does: does?, seen: seen?, checks: checks? })
+    let ((does, does_zh), (seen, seen_zh)) = (does?, seen?);
+    Some(Part { does, does_zh, seen, seen_zh, checks: checks? })
 }
 
 /// How a row is answered. One that does not apply says why, and that is all.
@@ -265,7 +289,7 @@ fn answered(row: &mut Row<'_>, reason: &str, flaws: &mut Vec<Flaw>) -> Option<An
     if row.left.remove("answer").is_some() {
         flaws.push(row.bad("not_applicable", "stands beside an answer: keep one of the two"));
     }
-    Some(Answer::Facts { facts: reason.into() })
+    Some(Answer::Facts { facts: reason.into(), facts_zh: String::new() })
 }
 
 fn clause(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Clause> {
@@ -280,13 +304,13 @@ fn clause(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Clause> {
     let area = keep(flaws, row.one_of("area", AREAS.iter().map(|(code, ..)| *code)));
     let title_zh = keep(flaws, row.text("title_zh"));
     let title_en = keep(flaws, row.text("title_en"));
-    let platform = keep(flaws, row.text("platform"));
-    let evidence = keep(flaws, row.text("evidence"));
+    let platform = keep(flaws, row.both("platform"));
+    let evidence = keep(flaws, row.both("evidence"));
     let modal = keep(flaws, row.maybe("modal"));
     let items = keep(flaws, row.maybe("items"));
     let supplement = keep(flaws, row.maybe("supplement"));
     let see = keep(flaws, row.maybe_names("see"));
-    let open = keep(flaws, row.maybe_text("open"));
+    let open = keep(flaws, row.maybe_both("open"));
     let not_applicable = keep(flaws, row.maybe_text("not_applicable"));
     let answer = answered(&mut row, not_applicable.as_deref().unwrap_or_default(), flaws);
     let tenant = match row.has("tenant") {
@@ -296,28 +320,36 @@ fn clause(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Clause> {
         }
         false => Some(None),
     };
-    let note = keep(flaws, row.maybe_text("note"));
-    let made = (|| Some(Clause {
-        id: id?,
-        part: part_of?,
-        level: level?,
-        duty: duty?,
-        kind: kind?,
-        area: area?,
-        title_zh: title_zh?,
-        title_en: title_en?,
-        platform: platform?,
-        evidence: evidence?,
-        modal: modal?,
-        items: items?,
-        supplement: supplement?,
-        see: see?,
-        open: open?,
-        not_applicable: not_applicable?,
-        answer: answer?,
-        tenant: tenant?,
-        note: note?,
-    }))();
+    let note = keep(flaws, row.maybe_both("note"));
+    let made = (|| {
+        let ((platform, platform_zh), (evidence, evidence_zh)) = (platform?, evidence?);
+        let ((open, open_zh), (note, note_zh)) = (open?, note?);
+        Some(Clause {
+            id: id?,
+            part: part_of?,
+            level: level?,
+            duty: duty?,
+            kind: kind?,
+            area: area?,
+            title_zh: title_zh?,
+            title_en: title_en?,
+            platform,
+            platform_zh,
+            evidence,
+            evidence_zh,
+            modal: modal?,
+            items: items?,
+            supplement: supplement?,
+            see: see?,
+            open,
+            open_zh,
+            not_applicable: not_applicable?,
+            answer: answer?,
+            tenant: tenant?,
+            note,
+            note_zh,
+        })
+    })();
     if let Some(Err(flaw)) = made.as_ref().map(|made| fits(&row, made)) {
         flaws.push(flaw);
     }

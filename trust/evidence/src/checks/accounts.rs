@@ -156,12 +156,16 @@ fn each_domain(world: &World, good: impl Fn(&Compliance) -> bool, says: &str, ba
     all_right(count, &wrong, "there is no domain", format!("{count} of {count} domains {says}"))
 }
 
+/// Whether rules ask of passwords what everybody should.
+pub(super) fn strong(rules: &Compliance) -> bool {
+    (1..=365).contains(&rules.password_expires_days) && rules.minimum_length >= 8
+        && rules.character_classes >= 3 && rules.unique_last_password_count >= 1
+}
+
 /// Weak passwords are refused, and every domain's passwords grow old.
 pub(super) fn password_policy(world: &World) -> Found {
-    also(tried(world, "password-policy"), || each_domain(world, |rules| {
-        (1..=365).contains(&rules.password_expires_days) && rules.minimum_length >= 8
-            && rules.character_classes >= 3 && rules.unique_last_password_count >= 1
-    }, "ask for passwords of 8 characters and three sorts or more, which end within a year",
+    also(tried(world, "password-policy"), || each_domain(world, strong,
+        "ask for passwords of 8 characters and three sorts or more, which end within a year",
         "asks for less of its passwords than anybody should"))
 }
 

@@ -4,12 +4,18 @@
 //! records alone (not from the host's document, not by the agent's code) the rules of each port and
 //! group are written down as words, and so are the rules that the kernel has. Both must be equal.
 //! The words of a rule are sorted, because the order of a rule's conditions means nothing.
+//!
+//! A rule of ours is worth nothing if a chain of somebody else is asked before it. So whatever else
+//! filters in a namespace of a network, a router or a probe is named: another table, another chain at a
+//! hook, a second way for a device.
 
 use super::{Found, all_right, error};
 use crate::world::World;
 use jinyun_base::Id;
 use jinyun_engine::Have;
-use jinyun_network::{Direction, Ethertype, Network, Port, SecurityGroupRule, SecurityGroupRuleSpec};
+use jinyun_network::{
+    Direction, Ethertype, Network, Port, Router, SecurityGroupRule, SecurityGroupRuleSpec,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -28,6 +34,55 @@ struct Installed {
     ways: BTreeMap<(String, String, String), String>,
     /// Members of sets.
     sets: BTreeMap<String, BTreeSet<String>>,
+    /// Devices with two ways in one chain.
+    twice: BTreeSet<String>,
+}
+
+/// The table of the platform, and the families in which it has one.
+const TABLE: (&str, [&str; 2]) = ("jinyun", ["inet", "arp"]);
+/// Family and name of a chain.
+type Chain = (&'static str, &'static str);
+/// The chains at hooks of a network's namespace, and of a router's. At the far end of a probe there
+/// are none.
+const NETWORKS: &[Chain] = &[("inet", "from_ports"), ("inet", "egress"), ("inet", "ingress"),
+    ("inet", "input"), ("inet", "output"), ("arp", "input")];
+const ROUTERS: &[Chain] =
+    &[("inet", "from_networks"), ("inet", "forward"), ("inet", "input"), ("arp", "input")];
+
+/// The table that something is in or is, as people write it; none if it is the platform's.
+fn strange_table(kind: &str, inner: &Value) -> Option<String> {
+    let family = string(inner, "family");
+    let table = string(inner, if kind == "table" { "name" } else { "table" });
+    let ours = table.is_empty() || (table == TABLE.0 && TABLE.1.contains(&family.as_str()));
+    (!ours).then(|| format!("table {family} {table}"))
+}
+
+/// What filters in a namespace beside these chains, from `nft -j list ruleset`.
+fn strangers(ruleset: &Value, chains: &[Chain]) -> BTreeSet<String> {
+    let items = ruleset.get("nftables").and_then(Value::as_array).into_iter().flatten();
+    let parts = items.filter_map(|item| item.as_object()?.iter().next());
+    parts.filter_map(|(kind, inner)| {
+        if kind == "metainfo" {
+            return None;
+        }
+        if let Some(table) = strange_table(kind, inner) {
+            return Some(table);
+        }
+        let (family, name) = (string(inner, "family"), string(inner, "name"));
+        match kind.as_str() {
+            // One that sleeps filters nothing.
+            "table" if inner.get("flags").is_some() => Some(format!("a flag of table {family} {name}")),
+            "table" if chains.is_empty() => Some(format!("table {family} {name}")),
+            "chain" => {
+                let hooked = inner.get("policy").is_some() || inner.get("hook").is_some();
+                let known = chains.contains(&(family.as_str(), name.as_str()));
+                (hooked && !known).then(|| format!("chain {family} {name}"))
+            }
+            // It carries packets past all chains.
+            "flowtable" => Some(format!("flowtable {name}")),
+            _ => None,
+        }
+    }).collect()
 }
 
 /// Names and numbers of protocols that the filter may print.
@@ -117,11 +172,21 @@ fn words(expressions: &[Value]) -> Words {
     words
 }
 
-/// Reads `nft -j list ruleset`.
+/// Whether a map of verdicts is one of devices.
+fn by_device(map: &Value) -> bool {
+    let key = map.get("key").map(left).unwrap_or_default();
+    ["meta iifname", "meta oifname"].contains(&key.as_str())
+}
+
+/// Reads what the platform's tables have in `nft -j list ruleset`.
 fn read(ruleset: &Value) -> Installed {
     let mut installed = Installed::default();
     let items = ruleset.get("nftables").and_then(Value::as_array);
-    for item in items.into_iter().flatten() {
+    let ours = |item: &&Value| {
+        let part = item.as_object().and_then(|o| o.iter().next());
+        part.is_none_or(|(kind, inner)| strange_table(kind, inner).is_none())
+    };
+    for item in items.into_iter().flatten().filter(ours) {
         if let Some(chain) = item.get("chain").filter(|c| c.get("policy").is_some()) {
             let key = (string(chain, "family"), string(chain, "name"));
             installed.policies.insert(key, string(chain, "policy"));
@@ -134,13 +199,20 @@ fn read(ruleset: &Value) -> Installed {
         let Some(rule) = item.get("rule") else { continue };
         let (family, chain) = (string(rule, "family"), string(rule, "chain"));
         let Some(expressions) = rule.get("expr").and_then(Value::as_array) else { continue };
-        let map = expressions.iter().find_map(|e| e.get("vmap"));
+        // By the device alone, and nothing else: other rules are compared as such.
+        let map = match &expressions[..] {
+            [only] => only.get("vmap").filter(|m| by_device(m)),
+            _ => None,
+        };
         if let Some(pairs) = map.and_then(|m| m.pointer("/data/set")).and_then(Value::as_array) {
             for pair in pairs {
                 let (Some(device), Some(verdict)) = (pair.get(0), pair.get(1)) else { continue };
                 let way = words(std::slice::from_ref(verdict)).into_iter().next();
-                let key = (family.clone(), chain.clone(), right("", device));
-                installed.ways.insert(key, way.unwrap_or_default());
+                let (device, way) = (right("", device), way.unwrap_or_default());
+                let key = (family.clone(), chain.clone(), device.clone());
+                if installed.ways.insert(key, way.clone()).is_some_and(|before| before != way) {
+                    installed.twice.insert(format!("device {device} has two ways in chain {chain}"));
+                }
             }
             continue;
         }
@@ -211,8 +283,20 @@ fn allowance(spec: &SecurityGroupRuleSpec) -> Option<Words> {
 /// Everything that the records say of networks.
 struct Records {
     networks: Vec<Have<Network>>,
+    routers: Vec<Have<Router>>,
     ports: Vec<Have<Port>>,
     rules: Vec<Have<SecurityGroupRule>>,
+}
+
+impl Records {
+    fn of(world: &World) -> Result<Records, String> {
+        Ok(Records {
+            networks: world.all()?,
+            routers: world.all()?,
+            ports: world.all()?,
+            rules: world.all()?,
+        })
+    }
 }
 
 struct Look<'a> {
@@ -258,10 +342,13 @@ impl Look<'_> {
             drop(),
         ];
         let mut egress = tracked();
+        let mut output = Vec::new();
         if !down.is_empty() {
             let devices = down.iter().cloned().collect::<Vec<_>>().join(",");
-            egress.push(rule(&[format!("meta oifname == {devices}"), "drop".into()]));
+            output.push(rule(&[format!("meta oifname == {devices}"), "drop".into()]));
+            egress.extend(output.iter().cloned());
         }
+        self.same("inet", "output", &output, "a network's filter");
         let lo = rule(&["meta iifname == lo".into(), "accept".into()]);
         for (family, chain, want) in [
             ("inet", "from_ports", vec![drop()]),
@@ -287,6 +374,9 @@ impl Look<'_> {
             .map(|(_, _, device)| device.clone()).collect();
         for device in strange {
             self.say(format!("device {device} belongs to no port"));
+        }
+        for twice in self.installed.twice.clone() {
+            self.say(twice);
         }
     }
 
@@ -383,6 +473,27 @@ impl Look<'_> {
     }
 }
 
+/// What filters on a host and no record asks for. What is no record's at all another check names.
+fn beside(filters: &[(String, Value)], records: &Records) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (id, ruleset) in filters {
+        let is = |other: &Id| other.as_str() == id;
+        let (what, chains): (&str, &[Chain]) = if records.networks.iter().any(|n| is(&n.id)) {
+            ("network", NETWORKS)
+        } else if records.routers.iter().any(|r| is(&r.id)) {
+            ("router", ROUTERS)
+        } else if records.ports.iter().any(|p| is(&p.id)) {
+            ("the far end of port", &[][..])
+        } else {
+            continue;
+        };
+        wrong.extend(strangers(ruleset, chains).into_iter().map(|strange| {
+            format!("{what} {id}: {strange} is there and not recorded")
+        }));
+    }
+    wrong
+}
+
 /// Compares every port of every host that can be compared.
 pub(super) fn as_recorded(world: &World) -> Found {
     if let Some(why) = world.hosts_silent() {
@@ -391,14 +502,14 @@ pub(super) fn as_recorded(world: &World) -> Found {
     if let Some(host) = world.hosts.iter().find(|h| !h.settled) {
         return error(format!("host {} was changing while it was looked at", host.name));
     }
-    let records =
-        match (world.all::<Network>(), world.all::<Port>(), world.all::<SecurityGroupRule>()) {
-            (Ok(networks), Ok(ports), Ok(rules)) => Records { networks, ports, rules },
-            (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => return error(why),
-        };
+    let records = match Records::of(world) {
+        Ok(records) => records,
+        Err(why) => return error(why),
+    };
     let (mut wrong, mut ports, mut groups) = (Vec::new(), 0, BTreeSet::new());
     for host in &world.hosts {
         let Ok(installed) = &host.installed else { continue };
+        wrong.extend(beside(&installed.filters, &records));
         for network in &records.networks {
             let here: Vec<&Have<Port>> = records.ports.iter().filter(|p| {
                 p.spec.network == network.id && p.spec.host == host.name && !p.deleting
@@ -440,4 +551,78 @@ pub(super) fn as_recorded(world: &World) -> Found {
         "{ports} of {ports} ports on {} host(s): the installed sender checks, groups ({}) and \
          members equal those compiled from the records", world.hosts.len(), groups.len()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn chain(family: &str, table: &str, name: &str) -> Value {
+        json!({ "chain": { "family": family, "table": table, "name": name, "hook": "prerouting",
+            "policy": "drop" } })
+    }
+
+    fn rule(table: &str, expr: Value) -> Value {
+        json!({ "rule": { "family": "inet", "table": table, "chain": "from_ports", "expr": expr } })
+    }
+
+    fn ways(key: Value, verdict: &str) -> Value {
+        json!([{ "vmap": { "key": key, "data": { "set": [["t1", { verdict: null }]] } } }])
+    }
+
+    fn listing(more: &[Value]) -> Value {
+        let head = [
+            json!({ "metainfo": { "version": "1.0.6" } }),
+            json!({ "table": { "family": "inet", "name": "jinyun", "handle": 1 } }),
+            chain("inet", "jinyun", "from_ports"),
+            rule("jinyun", ways(json!({ "meta": { "key": "iifname" } }), "drop")),
+        ];
+        let all = [&head[..], more].concat();
+        json!({ "nftables": all })
+    }
+
+    #[test]
+    fn what_filters_beside_what_is_recorded_is_named() {
+        let table = |family: &str, name: &str| json!({ "table": { "family": family, "name": name } });
+        let own = || json!({ "chain": { "family": "inet", "table": "jinyun", "name": "in_t1" } });
+        let asleep = json!({ "table": { "family": "arp", "name": "jinyun", "flags": "dormant" } });
+        let cases: &[(Value, &[Chain], &[&str])] = &[
+            (own(), NETWORKS, &[]),
+            (table("ip", "lies"), NETWORKS, &["table ip lies"]),
+            (table("netdev", "jinyun"), NETWORKS, &["table netdev jinyun"]),
+            (chain("inet", "lies", "from_ports"), NETWORKS, &["table inet lies"]),
+            (chain("inet", "jinyun", "lies"), NETWORKS, &["chain inet lies"]),
+            (chain("inet", "jinyun", "output"), NETWORKS, &[]),
+            (asleep, NETWORKS, &["a flag of table arp jinyun"]),
+            (own(), ROUTERS, &["chain inet from_ports"]),
+            (own(), &[], &["chain inet from_ports", "table inet jinyun"]),
+        ];
+        for (more, chains, want) in cases {
+            let found = strangers(&listing(std::slice::from_ref(more)), chains);
+            assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), *want, "{more}");
+        }
+        assert!(strangers(&json!({ "nftables": [] }), &[]).is_empty());
+    }
+
+    #[test]
+    fn a_rule_of_another_table_is_not_taken_for_ours_and_no_way_hides_another() {
+        let found = |more: Value| read(&listing(&[more]));
+        let key = ("inet".to_string(), "from_ports".to_string());
+        let at = |installed: &Installed| installed.rules.get(&key).map_or(0, Vec::len);
+        let strange = found(rule("lies", json!([{ "accept": null }])));
+        assert_eq!((at(&strange), strange.twice.len()), (0, 0));
+        let inside = found(rule("jinyun", json!([{ "accept": null }])));
+        assert_eq!(at(&inside), 1);
+        let device = json!({ "meta": { "key": "iifname" } });
+        assert_eq!(found(rule("jinyun", ways(device.clone(), "drop"))).twice.len(), 0);
+        assert_eq!(found(rule("jinyun", ways(device.clone(), "accept"))).twice.len(), 1);
+        // By something else, or under a condition: a rule like others.
+        let source = json!({ "payload": { "protocol": "ip", "field": "saddr" } });
+        assert_eq!(at(&found(rule("jinyun", ways(source, "accept")))), 1);
+        let mut expr = ways(device, "accept");
+        expr.as_array_mut().unwrap().push(json!({ "accept": null }));
+        let both = found(rule("jinyun", expr));
+        assert_eq!((at(&both), both.twice.len()), (1, 0));
+    }
 }

@@ -4,6 +4,7 @@
 //! What a host could not read is named and makes a finding partial at best; a host that answers
 //! nothing makes it an error, but where being heard is the question itself.
 
+use super::ways::KERNELS;
 use super::{Found, error, failed, met};
 use crate::facts::hosts::HostLook;
 use crate::finding::Verdict;
@@ -299,7 +300,7 @@ pub(super) fn host_reports(world: &World) -> Found {
 }
 
 /// The first letters and digits of an id, as names on a host are made of them.
-fn head(id: &str, n: usize) -> String {
+pub(super) fn head(id: &str, n: usize) -> String {
     id.chars().filter(char::is_ascii_alphanumeric).take(n).collect::<String>().to_lowercase()
 }
 
@@ -413,7 +414,8 @@ fn spaces(sum: &mut Sum, host: &str, survey: &Survey, records: &Records) {
         match devices {
             Err(why) => sum.piece(&format!("devices of {space} on {host}"), Err(why.clone())),
             Ok(devices) if kind == "n" => {
-                let ports = devices.iter().filter(|device| device.starts_with('t'));
+                let ports = devices.iter()
+                    .filter(|name| name.starts_with('t') && !KERNELS.contains(&name.as_str()));
                 there.extend(ports.map(|device| format!("{id}/{device}")));
             }
             Ok(_) => {}

@@ -9,25 +9,32 @@
 //! when records of those kinds have changed.
 
 mod accounts;
+mod approvals;
 mod crypto;
 mod doors;
 mod federation;
 mod filter;
+mod halves;
 mod hosts;
 mod identity;
 mod isolation;
 mod journal;
 mod leaving;
+mod lies;
 mod machine;
 mod reach;
 mod records;
 mod rights;
+mod risks;
 mod rooms;
 mod stale;
 mod storage;
 pub(crate) mod tenants;
+mod ways;
+mod words;
 
 pub(crate) use records::SERVICES;
+pub use words::silent_zh;
 
 use crate::attack::{Judged, judge};
 use crate::finding::{Finding, Half, Method, Verdict};
@@ -136,7 +143,8 @@ pub const CHECKS: &[Check] = &[
     attack("duty-command", "root on a host; whoever holds the root key's file; a host's memory",
         |w| tried(w, "duty-command")),
     check("filter-as-recorded", "codes of ICMP; what a port may ask of the platform's own \
-        services; routers; the time between two looks", filter::as_recorded).needs(HOSTS.and(ROWS)),
+        services; rules of routers; the time between two looks",
+        filter::as_recorded).needs(HOSTS.and(ROWS)),
     check("disk-encrypted", "guests' memory; the quality of the cipher's implementation",
         storage::disk_encrypted).needs(HOSTS),
     check("disk-apart", "what a project's own servers share by the tenant's wish",
@@ -271,6 +279,12 @@ pub const CHECKS: &[Check] = &[
         person; what is done on a host beside the platform", |w| tried(w, "approval-holds")),
     attack("consent-holds", "root on a host; a host's memory; what somebody does with what was seen",
         |w| tried(w, "consent-holds")),
+    attack("statement-holds", "whether the statements that are there are the ones that matter; conditions \
+        on sources and hours; an old sign-in, which is made up: nobody waits for one",
+        |w| tried(w, "statement-holds")),
+    attack("guardrail-holds", "what was there before a profile was raised; a whole creation of a server, \
+        which needs an image: the record of one was changed; what user data sets up inside of guests",
+        |w| tried(w, "guardrail-holds")),
     attack("tenant-journal", "what was never asked through the platform",
         |w| tried(w, "tenant-journal")),
     check("service-in-journal", "logs of hosts, of hypervisors and of disks, which are not gathered",
@@ -293,6 +307,31 @@ pub const CHECKS: &[Check] = &[
         there; how well a device is kept", tenants::tenant_managers).needs(ROWS).of_tenants(),
     check("tenant-projects", "whether what a tag says is true", tenants::tenant_projects)
         .needs(ROWS).of_tenants(),
+    check("lies-counted", "what guests do without lying: floods, attempts at others' closed doors; when a \
+        lie was told, but since a filter was written; ports without port security; whom it is told to; a \
+        counter that stands still, where nothing was counted", lies::lies_counted).needs(HOSTS.and(ROWS)),
+    check("no-way-out", "the host's own network; where the other end of a device is; a device with the \
+        name of a recorded one, or of one that the kernel puts into every namespace; what the platform's \
+        own services in a network pass on", ways::no_way_out).needs(HOSTS.and(ROWS)),
+    check("approvals-set", "operations that are not on the list; tenants' rules; whether there are enough \
+        people to vote; two accounts of one person", approvals::approvals_set).needs(ROWS),
+    check("risks-treated", "whether an assessment is right and a treatment works; risks that nobody wrote \
+        up; tenants' registers", risks::risks_treated).needs(ROWS),
+    check("tenant-audits", "whether somebody reads what was taken away; what is read page by page, which \
+        leaves no entry; younger institutions that have not looked yet", halves::tenant_audits)
+        .needs(JOURNAL.and(ROWS)).of_tenants(),
+    check("tenant-servers", "who has the private half; accounts and passwords that come with an image; \
+        what the data for the first start puts there", halves::tenant_servers)
+        .needs(JOURNAL.and(ROWS)).of_tenants(),
+    check("tenant-rights", "reading, which leaves no entry; which role an action needed; younger roles \
+        that nobody has used yet", halves::tenant_rights).needs(JOURNAL.and(ROWS)).of_tenants(),
+    check("tenant-factors", "logins inside of guests; people for whom an institution's own provider \
+        vouches; whether the second factor is asked for", halves::tenant_factors)
+        .needs(ROWS).of_tenants(),
+    check("tenant-rules", "whether its own rules ask for more than these do; passwords inside of guests",
+        halves::tenant_rules).needs(ROWS).of_tenants(),
+    check("tenant-sources", "accounts that manage nothing; logins inside of guests; whether networks and \
+        hours are narrow", halves::tenant_sources).needs(ROWS).of_tenants(),
 ];
 
 /// A check of this name.

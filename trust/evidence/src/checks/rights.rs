@@ -12,12 +12,13 @@
 //! action needed is not asked, so a manager who only did what a member may counts as used. Nothing is
 //! called unused that was used.
 
+use super::tenants::{Count, Share};
 use super::{Found, error, failed, met};
 use crate::facts::journal::Journal;
 use crate::finding::Verdict;
 use crate::stage::DOMAIN;
 use crate::world::World;
-use jinyun_base::Time;
+use jinyun_base::{Id, Time};
 use jinyun_engine::{Effect, Have};
 use jinyun_identity::assignment::role_of;
 use jinyun_identity::{Assignment, Grant, Membership, Scoped};
@@ -167,4 +168,23 @@ pub(super) fn unused_rights(world: &World) -> Found {
     }
     let verdict = if unused > 0 { Verdict::Partly } else { Verdict::Met };
     Found { verdict, sampled: judged, ..met(count, says) }
+}
+
+/// Roles above reader by institution: those that are used, and those that are old enough to have been.
+pub(super) fn of_institutions(world: &World) -> Result<BTreeMap<Id, Share>, String> {
+    let journal = world.journal.as_ref().map_err(String::clone)?;
+    let (grants, memberships) = (world.each::<Assignment>()?, world.each::<Membership>()?);
+    let since = world.now.0.saturating_sub(UNUSED);
+    let (uses, groups) = (Uses::since(journal, since), members(&memberships, world.now));
+    let mut count = Count::new(world)?;
+    for grant in grants.iter().filter(|grant| grant.spec.holds(world.now)) {
+        if matches!(grant.spec.role, Grant::Duty(_) | Grant::Role(Role::Reader)) {
+            continue;
+        }
+        let used = holders(grant, &groups).iter().any(|user| uses.speak(user, grant));
+        if used || grant.created.0 < since {
+            count.one(&grant.domain, (!used).then(|| format!("assignment {}", grant.id)));
+        }
+    }
+    Ok(count.done())
 }

@@ -11,7 +11,7 @@
 //! ports are meant is written once more and not taken from there: a check that rests on the code that
 //! it checks proves nothing.
 
-use super::{Found, all_right, error};
+use super::{Found, all_right, error, halves, rights};
 use crate::stage::DOMAIN;
 use crate::world::World;
 use jinyun_base::Id;
@@ -38,10 +38,14 @@ pub(crate) struct Share {
 pub(crate) type Shares = BTreeMap<&'static str, BTreeMap<Id, Share>>;
 
 /// Looks at one thing of all institutions.
-type Look = fn(&World) -> Result<BTreeMap<Id, Share>, String>;
+pub(super) type Look = fn(&World) -> Result<BTreeMap<Id, Share>, String>;
 
-const LOOKS: [(&str, Look); 3] =
-    [("tenant-doors", doors), ("tenant-managers", managers), ("tenant-projects", projects)];
+const LOOKS: [(&str, Look); 9] = [
+    ("tenant-doors", doors), ("tenant-managers", managers), ("tenant-projects", projects),
+    ("tenant-audits", halves::audits), ("tenant-servers", halves::servers),
+    ("tenant-rights", rights::of_institutions), ("tenant-factors", halves::factors),
+    ("tenant-rules", halves::rules), ("tenant-sources", halves::sources),
+];
 
 /// What each institution has of what these checks look at.
 pub(crate) fn shares(world: &World) -> Shares {
@@ -49,19 +53,19 @@ pub(crate) fn shares(world: &World) -> Shares {
 }
 
 /// Counts for each institution that is neither the provider nor the synthetic one.
-struct Count {
+pub(super) struct Count {
     shares: BTreeMap<Id, Share>,
 }
 
 impl Count {
-    fn new(world: &World) -> Result<Count, String> {
+    pub fn new(world: &World) -> Result<Count, String> {
         let domains = world.each::<Domain>()?;
         let ours = domains.iter().filter(|have| ![PROVIDER, DOMAIN].contains(&have.id.as_str()));
         Ok(Count { shares: ours.map(|have| (have.id.clone(), Share::default())).collect() })
     }
 
     /// One more of an institution's; what is wrong with it, if anything.
-    fn one(&mut self, domain: &Id, wrong: Option<String>) {
+    pub fn one(&mut self, domain: &Id, wrong: Option<String>) {
         let Some(share) = self.shares.get_mut(domain) else { return };
         share.count += 1;
         if let Some(what) = wrong {
@@ -73,13 +77,13 @@ impl Count {
     }
 
     /// Those that have any.
-    fn done(self) -> BTreeMap<Id, Share> {
+    pub fn done(self) -> BTreeMap<Id, Share> {
         self.shares.into_iter().filter(|(_, share)| share.count > 0).collect()
     }
 }
 
 /// The finding of a look: each institution with something wrong, by name.
-fn found(world: &World, look: Look, what: &str, nothing: &str, good: &str) -> Found {
+pub(super) fn found(world: &World, look: Look, what: &str, nothing: &str, good: &str) -> Found {
     let read = || Ok::<_, String>((look(world)?, world.each::<Domain>()?));
     let (shares, domains) = match read() {
         Ok(read) => read,
@@ -195,14 +199,12 @@ fn doors(world: &World) -> Result<BTreeMap<Id, Share>, String> {
 /// The type of credentials that are a second factor. A passkey, two in one, is a kind of its own.
 const FACTOR: &str = "totp";
 
-fn managers(world: &World) -> Result<BTreeMap<Id, Share>, String> {
-    let (grants, people) = (world.each::<Assignment>()?, world.each::<User>()?);
-    let (groups, credentials) = (world.each::<Membership>()?, world.each::<Credential>()?);
-    let (projects, mut count) = (world.each::<Project>()?, Count::new(world)?);
-    let keys = world.each::<Passkey>()?;
+/// Who manages an institution or a project of it, as pairs: somebody with five projects is one person.
+pub(super) fn managing(world: &World) -> Result<BTreeSet<(Id, Id)>, String> {
+    let (grants, groups) = (world.each::<Assignment>()?, world.each::<Membership>()?);
+    let projects = world.each::<Project>()?;
     let homes: BTreeMap<&Id, &Id> = projects.iter().map(|have| (&have.id, &have.domain)).collect();
-    // Who manages what, as pairs: somebody with five projects is one person.
-    let mut managing: BTreeSet<(&Id, &Id)> = BTreeSet::new();
+    let mut managing = BTreeSet::new();
     for grant in grants.iter().map(|have| &have.spec) {
         if grant.role != Grant::Role(Role::Manager) || !grant.holds(world.now) {
             continue;
@@ -217,20 +219,31 @@ fn managers(world: &World) -> Result<BTreeMap<Id, Share>, String> {
         };
         match grant.of_group() {
             false => {
-                managing.insert((domain, &grant.user));
+                managing.insert((domain.clone(), grant.user.clone()));
             }
             true => managing.extend(groups.iter().map(|have| &have.spec)
                 .filter(|member| member.group == grant.group)
                 .filter(|member| member.until.is_none_or(|until| until > world.now.0))
-                .map(|member| (domain, &member.user))),
+                .map(|member| (domain.clone(), member.user.clone()))),
         }
     }
-    let with: BTreeSet<&Id> = credentials.iter().map(|have| &have.spec)
+    Ok(managing)
+}
+
+/// Who has a second factor.
+pub(super) fn with_factor(world: &World) -> Result<BTreeSet<Id>, String> {
+    let (credentials, keys) = (world.each::<Credential>()?, world.each::<Passkey>()?);
+    Ok(credentials.iter().map(|have| &have.spec)
         .filter(|credential| credential.kind == FACTOR)
-        .map(|credential| &credential.user)
-        .chain(keys.iter().map(|have| &have.spec.user)).collect();
+        .map(|credential| credential.user.clone())
+        .chain(keys.iter().map(|have| have.spec.user.clone())).collect())
+}
+
+fn managers(world: &World) -> Result<BTreeMap<Id, Share>, String> {
+    let (managing, with) = (managing(world)?, with_factor(world)?);
+    let (people, mut count) = (world.each::<User>()?, Count::new(world)?);
     let people: BTreeMap<&Id, _> = people.iter().map(|have| (&have.id, &have.spec)).collect();
-    for (domain, user) in managing {
+    for (domain, user) in &managing {
         // Who is known by a provider's word alone has his factors there.
         let counts = people.get(user).is_some_and(|user| user.enabled && user.federated.is_none());
         if counts {

@@ -146,12 +146,12 @@ fn look(cloud: &Cloud, hosts: &Hosts, ask: &AskHost, is_done: fn(&Hosts, &str) -
             installed: if connected {
                 installed(ask, &name)
             } else {
-                Err(format!("host {name} is not connected"))
+                Err(format!("host {name} is not connected, or has not reported for a while"))
             },
             survey: if connected {
                 site::survey(ask, &name)
             } else {
-                Err("it is not connected".into())
+                Err("it is not connected, or has not reported for a while".into())
             },
             program: site::program(),
             name,

@@ -9,6 +9,7 @@ use jinyun_engine::{Effect, Registry, Row, replay};
 use jinyun_journal::{Entry, Key};
 use jinyun_rest::Cloud;
 use jinyun_store::{Config, Db, Usage, Writer};
+use jinyun_verify::Report;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// At most so many entries are verified and replayed for an assessment, or kept for checks.
 pub const LONGEST: u64 = 200_000;
 /// At most so many differences are told.
-const TOLD: usize = 5;
+pub(super) const TOLD: usize = 5;
 /// How often the tables are read again because somebody wrote meanwhile.
 const TRIES: usize = 4;
 
@@ -110,6 +111,18 @@ pub(crate) fn signed(cloud: &Cloud) -> Result<(), Fault> {
     Ok(())
 }
 
+/// What the assessor's verifier says of the whole journal, compared with notes that were kept; and its
+/// newest notes.
+pub(super) fn verified(cloud: &Cloud, keys: &[Key], instance: &str, kept: &[String])
+    -> Result<(Report, Vec<String>), Fault> {
+    let (export, notes) = cloud.reader.lend(|db| {
+        let mut export = Vec::new();
+        db.export(instance, 0, &mut export)?;
+        Ok((export, db.newest_checkpoint()?.map(|(_, notes)| notes).unwrap_or_default()))
+    })?;
+    Ok((jinyun_verify::verify(&export, keys, kept), notes))
+}
+
 /// Verifies and replays. `kept` are notes of earlier assessments; `dir` is for the replay's store.
 /// Returns the newest notes too, for the next assessment.
 pub fn read(cloud: &Cloud, keys: &[Key], instance: &str, kept: &[String], dir: &Path)
@@ -121,12 +134,7 @@ pub fn read(cloud: &Cloud, keys: &[Key], instance: &str, kept: &[String], dir: &
         )));
     }
     signed(cloud)?;
-    let (export, notes) = cloud.reader.lend(|db| {
-        let mut export = Vec::new();
-        db.export(instance, 0, &mut export)?;
-        Ok((export, db.newest_checkpoint()?.map(|(_, notes)| notes).unwrap_or_default()))
-    })?;
-    let report = jinyun_verify::verify(&export, keys, kept);
+    let (report, notes) = verified(cloud, keys, instance, kept)?;
     let mut problems: Vec<String> = report.problems.into_iter().map(|p| p.say).collect();
     let tables = Tables::settled(cloud, 0)?;
     let mut entries = Vec::with_capacity(tables.entries.len());

@@ -3,14 +3,23 @@
 //! Problem: a whole verification each few minutes costs more with each day. Mechanism: what came
 //! since the last verified checkpoint is verified by the assessor's own verifier against that
 //! checkpoint, and replayed into a store that stands where it stood; once a day, and at each start,
-//! both begin from nothing again. So an old entry that somebody changes is found within a day, a
-//! changed record or a forged new entry within minutes. All of it goes in slices, so that nobody
-//! waits for a long journal and no more than a slice is in memory.
+//! both begin from nothing again. All of it goes in slices, so that nobody waits for a long journal
+//! and no more than a slice is in memory.
+//!
+//! A day is long for whoever changes an old entry, and the newest entries say nothing of it. So each
+//! round also compares the bytes of some thousand old entries with the hashes that are stored beside
+//! them, one stretch after the other and then from the beginning again ([`Sweep`]). That those hashes
+//! are the ones that were signed is what the newest entries are verified against. A changed record, a
+//! forged new entry or a changed hash is so found within minutes, a changed old entry when the round
+//! comes to it: at once in a short journal, within an hour or two in one of a million entries.
+//!
+//! What an assessment finds is no less true for being passed over here: it stands until the same look
+//! at the whole journal finds nothing any more ([`Doubt`]).
 //!
 //! The verifier links the entries of each institution inside of what it is given; the links from
 //! slice to slice are followed here.
 
-use crate::facts::journal::{Journal, Replica, Tables, signed};
+use crate::facts::journal::{Journal, LONGEST, Replica, TOLD, Tables, signed, verified};
 use jinyun_base::{Fault, Time};
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::{self, Period};
@@ -25,6 +34,8 @@ use std::path::Path;
 const SLICE: u64 = 10_000;
 /// So many leaf hashes are read at once.
 const CHUNK: usize = 4_096;
+/// At most so many old entries are compared with their hashes in a round.
+const SWEEP: u64 = 16_384;
 /// How old a whole verification and a whole replay become.
 const DAY: i64 = 86_400 * Time::SECOND;
 /// So long a calm moment is waited for, before the writer has to wait.
@@ -51,6 +62,8 @@ pub struct Step {
     pub more: bool,
     /// When the whole was gone through.
     pub whole: Option<i64>,
+    /// Since when every entry was compared with its hashes again.
+    pub swept: Option<i64>,
 }
 
 /// How far a verification is.
@@ -157,11 +170,70 @@ impl Walk {
     }
 }
 
+/// What is wrong with entries from a number on, by the hashes that are stored beside them.
+fn differing(from: u64, bodies: &[Vec<u8>], leaves: &[Leaf], to: u64) -> Vec<String> {
+    let all = usize::try_from(to - from).ok();
+    if Some(bodies.len()) != all || Some(leaves.len()) != all {
+        return vec![format!("of the entries {from} to {} some are missing", to - 1)];
+    }
+    (from..).zip(bodies.iter().zip(leaves)).filter(|(_, (bytes, leaf))| Leaf::of(bytes) != **leaf)
+        .map(|(number, _)| format!(
+            "entry {number} was changed: it has other hashes than those that the trees are made of"
+        ))
+        .take(TOLD).collect()
+}
+
+/// Goes through old entries again and again, a stretch in each round.
+#[derive(Debug, Default)]
+struct Sweep {
+    /// The next entry.
+    at: u64,
+    /// When it was at the beginning.
+    began: i64,
+    /// The same of the last time that it has come to the end.
+    whole: Option<i64>,
+    /// What is wrong with the next entries. They stay the next ones as long as it is.
+    wrong: Vec<String>,
+}
+
+impl Sweep {
+    /// Compares the next entries below a number with their hashes.
+    fn go(&mut self, db: &mut Db, end: u64, now: Time) -> Result<(), Fault> {
+        self.wrong.clear();
+        if self.at == 0 {
+            self.began = now.0;
+        }
+        let stop = end.min(self.at + SWEEP);
+        while self.at < stop {
+            let to = stop.min(self.at + CHUNK as u64);
+            let (bodies, leaves) = (db.entries(self.at, to)?, db.leaves(self.at, to)?);
+            self.wrong = differing(self.at, &bodies, &leaves, to);
+            if !self.wrong.is_empty() {
+                return Ok(());
+            }
+            self.at = to;
+        }
+        if self.at >= end {
+            (self.at, self.whole) = (0, Some(self.began));
+        }
+        Ok(())
+    }
+}
+
+/// What somebody found who went through all of it at once.
+struct Doubt {
+    problems: Vec<String>,
+    /// With which checkpoints it was compared.
+    kept: Vec<String>,
+}
+
 /// Verification and replay, between two steps.
 #[derive(Default)]
 pub struct Proof {
     tip: Walk,
     tip_wrong: Vec<String>,
+    sweep: Sweep,
+    doubt: Option<Doubt>,
     whole: Option<Walk>,
     whole_wrong: Vec<String>,
     whole_at: Option<i64>,
@@ -182,6 +254,12 @@ impl Proof {
         &self.tip.kept
     }
 
+    /// Somebody has gone through all of it at once and found this. If that is something, it stands
+    /// until the same look finds nothing.
+    pub fn looked(&mut self, problems: Vec<String>, kept: Vec<String>) {
+        self.doubt = (!problems.is_empty()).then_some(Doubt { problems, kept });
+    }
+
     /// Goes one slice further on each way.
     pub fn step(&mut self, around: &Around<'_>, now: Time) -> Result<Step, Fault> {
         signed(around.cloud)?;
@@ -193,13 +271,35 @@ impl Proof {
         let compared = self.replay(around, now)?;
         let going = self.whole.is_some() && self.whole_wrong.is_empty();
         let more = !verified || compared.is_none() || going;
-        let journal = compared.filter(|_| verified).map(|(rows, differences)| {
-            let problems = self.tip_wrong.iter().chain(&self.whole_wrong).cloned().collect();
+        let compared = compared.filter(|_| verified);
+        if compared.is_some() {
+            if !going {
+                around.cloud.reader.lend(|db| self.sweep.go(db, self.tip.from, now))?;
+            }
+            self.again(around, end)?;
+        }
+        let journal = compared.map(|(rows, differences)| {
+            let told = self.doubt.iter().flat_map(|doubt| &doubt.problems);
+            let wrong = self.tip_wrong.iter().chain(&self.whole_wrong).chain(&self.sweep.wrong);
+            let problems = wrong.chain(told).cloned().collect();
             let (verified, kept) = (self.tip.from, self.tip.held);
             Journal { entries: Vec::new(), verified, problems, kept, differences, rows }
         });
         let replica = (self.replica_at > 0).then_some(self.replica_at);
-        Ok(Step { journal, more, whole: self.whole_at.min(replica) })
+        Ok(Step { journal, more, whole: self.whole_at.min(replica), swept: self.sweep.whole })
+    }
+
+    /// Looks again as somebody did who found something wrong, if anybody did. A journal that has become
+    /// too long for that is left to the next walk through all of it.
+    fn again(&mut self, around: &Around<'_>, end: u64) -> Result<(), Fault> {
+        let Some(doubt) = &self.doubt else { return Ok(()) };
+        if end <= LONGEST {
+            let (report, _) = verified(around.cloud, around.keys, around.instance, &doubt.kept)?;
+            let problems = report.problems.into_iter().map(|problem| problem.say).collect();
+            let kept = doubt.kept.clone();
+            self.looked(problems, kept);
+        }
+        Ok(())
     }
 
     /// Whether all up to there is verified, or something is wrong.
@@ -232,6 +332,7 @@ impl Proof {
             self.whole_wrong = around.cloud.reader.lend(|db| walk.go(db, around, self.tip.from))?;
             if self.whole_wrong.is_empty() && walk.from >= self.tip.from {
                 (self.whole, self.whole_at) = (None, Some(now.0));
+                self.doubt = self.doubt.take().filter(|_| end <= LONGEST);
             }
         }
         Ok(true)
@@ -276,5 +377,27 @@ impl Proof {
             self.replica = None;
         }
         Ok(came)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_changed_or_taken_out_is_named() {
+        let bodies: Vec<Vec<u8>> = (0..8u8).map(|n| vec![n; 9]).collect();
+        let leaves: Vec<Leaf> = bodies.iter().map(|bytes| Leaf::of(bytes)).collect();
+        let found = |bodies: &[Vec<u8>], leaves: &[Leaf]| differing(40, bodies, leaves, 48);
+        assert_eq!(found(&bodies, &leaves), Vec::<String>::new());
+        let mut changed = bodies.clone();
+        changed[3][0] ^= 1;
+        let said = found(&changed, &leaves);
+        assert!(said.len() == 1 && said[0].starts_with("entry 43 was changed"), "{said:?}");
+        changed.iter_mut().for_each(|bytes| bytes.push(b'x'));
+        assert_eq!(found(&changed, &leaves).len(), TOLD);
+        let gone = vec!["of the entries 40 to 47 some are missing".to_string()];
+        assert_eq!(found(&bodies[1..], &leaves), gone);
+        assert_eq!(found(&bodies, &leaves[1..]), gone);
     }
 }

@@ -62,7 +62,7 @@ impl Device {
     }
 
     /// The code some steps from now.
-    fn code(&self, now: Time, steps: i64) -> String {
+    pub(super) fn code(&self, now: Time, steps: i64) -> String {
         let step = now.0.div_euclid(30 * Time::SECOND) + steps;
         let mac = Kms::hmac_sha1(&self.0, &step.to_be_bytes());
         let at = mac.last().map_or(0, |b| usize::from(b & 15));

@@ -118,9 +118,23 @@ pub(super) fn journal(play: &mut Play<'_>, cast: &Cast) -> Result<(), String> {
     let exports = take_away(play, &cast.boss, &period, entries.len() as u64)?;
     let fault = exports.problems.first().cloned();
     play.unless(CHECK, "an export that the assessor's verifier finds fault with", fault);
+    auditor(play, &period, &exports.digests[0])?;
     play.sights.exports = Some(exports);
     strangers(play, cast);
     Ok(())
+}
+
+/// Number and digest of an export's entries, and what the assessor's verifier complains of.
+fn judged(bytes: &[u8], keys: &[Key]) -> (u64, String, Vec<String>) {
+    let report = jinyun_verify::verify(bytes, keys, &[]);
+    let problems = report.problems.into_iter().map(|problem| problem.say).collect();
+    let (mut hash, mut count) = (Sha256::new(), 0);
+    // Behind the header, whose size of the journal may have grown.
+    for line in bytes.split(|b| *b == b'\n').skip(2).filter(|l| l.starts_with(b"{")) {
+        hash = hash.chain_update(line).chain_update(b"\n");
+        count += 1;
+    }
+    (count, jinyun_journal::to_hex(&hash.finalize()), problems)
 }
 
 fn take_away(play: &mut Play<'_>, by: &By, period: &str, listed: u64) -> Result<Exports, String> {
@@ -129,17 +143,32 @@ fn take_away(play: &mut Play<'_>, by: &By, period: &str, listed: u64) -> Result<
     for (digest, count) in digests.iter_mut().zip(&mut entries) {
         let came = play.go(get(format!("/v1/export?{period}")).by(by));
         came.done("the export")?;
-        let report = jinyun_verify::verify(&came.bytes, play.scene.keys, &[]);
-        problems.extend(report.problems.into_iter().map(|problem| problem.say));
-        let mut hash = Sha256::new();
-        // Behind the header, whose size of the journal may have grown.
-        for line in came.bytes.split(|b| *b == b'\n').skip(2).filter(|l| l.starts_with(b"{")) {
-            hash = hash.chain_update(line).chain_update(b"\n");
-            *count += 1;
-        }
-        *digest = jinyun_journal::to_hex(&hash.finalize());
+        let (found, same, faults) = judged(&came.bytes, play.scene.keys);
+        (*count, *digest) = (found, same);
+        problems.extend(faults);
     }
     Ok(Exports { digests, entries, listed, problems })
+}
+
+/// The audit administrator takes the same entries away, which the institution's journal tells it.
+fn auditor(play: &mut Play<'_>, period: &str, digest: &str) -> Result<(), String> {
+    const CHECK: &str = "tenant-journal";
+    let audit = staff("evidence-auditor", Duty::AuditAdmin);
+    let came = play.go(get(format!("/v1/export?institution={DOMAIN}&{period}")).by(&audit));
+    play.works(CHECK, "an export by the audit administrator", &came);
+    if !came.ok() {
+        return Ok(());
+    }
+    let (_, same, faults) = judged(&came.bytes, play.scene.keys);
+    play.unless(CHECK, "an export by the audit administrator that the verifier finds fault with",
+        faults.into_iter().next());
+    play.never(CHECK, "an export by the audit administrator of other entries than the institution's own",
+        same != digest);
+    play.recorded(CHECK, "an export by the audit administrator that the institution is not told of",
+        &came.request, |entry| {
+            entry.action == "audit:entry:export" && entry.outcome == "done"
+                && entry.institution.id == DOMAIN
+        })
 }
 
 /// Others ask for the same.
@@ -150,10 +179,12 @@ fn strangers(play: &mut Play<'_>, cast: &Cast) {
     let system = staff("evidence-sysadmin", Duty::SystemAdmin);
     let security = staff("evidence-secadmin", Duty::SecurityAdmin);
     let list = format!("/v1/entries?institution={DOMAIN}");
+    let export = format!("/v1/export?institution={DOMAIN}");
     for (what, by, path) in [
         ("the entries, for a manager of another institution", &foreign, list.clone()),
-        ("an export, for a manager of another institution", &foreign,
-            format!("/v1/export?institution={DOMAIN}")),
+        ("an export, for a manager of another institution", &foreign, export.clone()),
+        ("an export, for the system administrator", &system, export.clone()),
+        ("an export, for the security administrator", &security, export),
         ("the entries, for the system administrator", &system, list.clone()),
         ("the entries, for the security administrator", &security, list),
         ("the entries, for a member of one project", &cast.ann, "/v1/entries".into()),

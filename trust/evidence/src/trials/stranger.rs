@@ -3,7 +3,7 @@
 
 use jinyun_audit::Audit;
 use jinyun_base::{Fault, Refused};
-use jinyun_engine::{Answer, Failure, Via};
+use jinyun_engine::{Answer, Command, Failure, Job, Via};
 use jinyun_identity::Identity;
 use jinyun_kms::Kms;
 use jinyun_policy::Actor;
@@ -102,7 +102,8 @@ impl Came {
         Came { code, says: says.into(), ..Came::default() }
     }
 
-    fn of_failure(failure: Failure) -> Came {
+    /// What a refusal or a fault comes to.
+    pub(super) fn of_failure(failure: Failure) -> Came {
         match failure {
             Failure::Refused(refusal) => {
                 let mut came = Came::refused(refusal.code(), refusal.message);
@@ -118,7 +119,14 @@ impl Came {
     /// What came of a command.
     pub fn of_command(answer: Result<Answer, Failure>) -> Came {
         match answer {
-            Ok(answer) => Came { code: "ok", body: answer.value, ..Came::default() },
+            Ok(Answer { value, row, .. }) => {
+                // A plain creation answers with the row alone.
+                let body = match row {
+                    Some(row) if value.is_null() => json!({ "id": row.id }),
+                    _ => value,
+                };
+                Came { code: "ok", body, ..Came::default() }
+            }
             Err(failure) => Came::of_failure(failure),
         }
     }
@@ -180,8 +188,11 @@ pub trait Api {
     /// Sends a request and waits for what comes back.
     fn send(&self, sent: Sent) -> Came;
 
-    /// The actor behind a token at a source, now.
-    fn actor(&self, token: &str, source: &str) -> Option<Actor>;
+    /// The actor behind a token at a source, now, and how its bearer signed in.
+    fn actor(&self, token: &str, source: &str) -> Option<(Actor, Via)>;
+
+    /// Runs a command, for services whose routes nothing here needs.
+    fn run(&self, command: Command) -> Came;
 }
 
 /// The services of this process.
@@ -297,8 +308,13 @@ impl Api for Inside {
         }
     }
 
-    fn actor(&self, token: &str, source: &str) -> Option<Actor> {
-        self.identity.actor(token, Some(source)).map(|(actor, _)| actor)
+    fn actor(&self, token: &str, source: &str) -> Option<(Actor, Via)> {
+        let (actor, token) = self.identity.actor(token, Some(source))?;
+        Some((actor, Identity::via(&token)))
+    }
+
+    fn run(&self, command: Command) -> Came {
+        Came::of_command(self.cloud.handle.run(Job::Command(Box::new(command))))
     }
 }
 

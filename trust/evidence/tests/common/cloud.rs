@@ -1,9 +1,11 @@
 //! A whole cloud in this process, on SQLite, with one simulated host and everything that moves it.
 
-use jinyun_base::{Id, OsEntropy, Time};
+use jinyun_access::{Access, Profile, Profiles};
+use jinyun_base::{Day, Fault, Id, OsEntropy, Time};
 use jinyun_compute::{Hosts, placed, registration, want};
 use jinyun_engine::{Core, Driver, Job, Maker, Queue, Reader, Registry, View};
 use jinyun_evidence::{Evidence, Setup};
+use jinyun_governance::{Level, excepted, profile};
 use jinyun_identity::{Directory, Identity};
 use jinyun_kms::Kms;
 use jinyun_policy::Rule;
@@ -36,7 +38,21 @@ pub struct Running {
     life: Option<JoinHandle<()>>,
 }
 
-fn registry(holes: &'static [Rule]) -> Registry {
+/// How strictly a project is kept: the rows of governance, as in the product.
+fn profiles() -> Profiles {
+    let of = |view: &mut View<'_>, project: &Id| -> Result<(Profile, Vec<String>), Fault> {
+        let today = Day::of(now());
+        let level = match profile(view, project, today)? {
+            None | Some(Level::Basic) => Profile::Basic,
+            Some(Level::Extended) => Profile::Extended,
+            Some(Level::Enhanced) => Profile::Enhanced,
+        };
+        Ok((level, excepted(view, project, today)?))
+    };
+    Arc::new(of)
+}
+
+fn registry(holes: &'static [Rule], directory: &Arc<Directory>) -> (Registry, Arc<Access>) {
     let mut registry = Registry::default();
     // The first rule of an action holds.
     registry.rules(holes);
@@ -48,25 +64,40 @@ fn registry(holes: &'static [Rule]) -> Registry {
     jinyun_evidence::register(&mut registry);
     jinyun_audit::register(&mut registry);
     jinyun_approval::register(&mut registry);
+    jinyun_access::register(&mut registry);
+    jinyun_governance::register(&mut registry);
     jinyun_approval::install(&mut registry, Arc::new(now));
-    registry
+    let access =
+        jinyun_access::install(&mut registry, directory.clone(), Arc::new(now), profiles());
+    (registry, access)
 }
 
 impl Running {
     /// With rules that take the place of the services' own.
     pub fn new(name: &str, holes: &'static [Rule]) -> Running {
+        Running::with(name, holes, |_| {})
+    }
+
+    /// The same, with a part of the platform that is another one.
+    pub fn with(name: &str, holes: &'static [Rule], change: impl FnOnce(&mut Registry))
+        -> Running {
         let dir = std::env::temp_dir().join(format!("jyevidence-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let config = Config::Sqlite { path: dir.join("state.db"), durable: false };
         let directory = Arc::new(Directory::default());
-        let registry = Arc::new(registry(holes));
+        let (mut registry, access) = registry(holes, &directory);
+        change(&mut registry);
+        let registry = Arc::new(registry);
         let kms = Kms::open(&dir.join("keys.json"), "test", Box::<OsEntropy>::default()).unwrap();
         let kms = Arc::new(kms);
         let writer = Writer::open(&config, "test").unwrap();
         let mut core = Core::new(writer, registry.clone(), Box::<OsEntropy>::default());
         let watch = directory.clone();
-        core.observe(Box::new(move |effects| watch.apply(effects)));
+        core.observe(Box::new(move |effects| {
+            watch.apply(effects);
+            access.apply(effects);
+        }));
         let identity = Arc::new(Identity::new(directory, kms.clone(), Arc::new(now)).unwrap());
         let (mut handle, queue) = Queue::new();
         std::thread::spawn(move || queue.serve(core, now));

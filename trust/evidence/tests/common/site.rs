@@ -1,6 +1,7 @@
 //! A place in which everything is as it should be, and how each check of it is broken.
 #![allow(dead_code)]
 
+use super::halves::ROUTER;
 use super::{NETWORK, PORT, VOLUME, stored};
 use jinyun_engine::Stored;
 use jinyun_evidence::attack::Outcome;
@@ -26,6 +27,7 @@ pub fn rows() -> Vec<Stored> {
     let mut server = stored("server", MACHINE, super::BANK, super::PROJECT, json!({
         "name": "web", "hostname": "web", "image": "i1", "user": "ann", "root": VOLUME,
         "ports": [PORT], "running": true, "incarnation": 1, "host": "h1",
+        "key_name": "k", "public_key": "ssh-ed25519 AAAA",
         "flavor": { "id": "f1", "name": "s", "vcpus": 1, "memory_mib": 64, "disk_gib": 1 },
     }));
     server.status.phase = "ACTIVE".into();
@@ -74,7 +76,10 @@ pub fn survey() -> Survey {
         weight: Some(100),
     };
     let network = format!("jy-t-n-{}", &NETWORK[..8]);
-    let devices = vec!["lo".to_string(), "t22222222aaa".to_string()];
+    let devices: Vec<String> =
+        ["lo", "tunl0", "r77777777aaa", "t22222222aaa"].map(String::from).into();
+    let router = format!("jy-t-r-{}", &ROUTER[..8]);
+    let legs: Vec<String> = ["lo", "n11111111aaa"].map(String::from).into();
     Survey {
         instance: "t".into(),
         settings: settings(),
@@ -98,7 +103,7 @@ pub fn survey() -> Survey {
             disk_free: 50 << 30,
             up: 1000,
         }),
-        spaces: Ok([(network, Ok(devices))].into()),
+        spaces: Ok([(network, Ok(devices)), (router, Ok(legs))].into()),
         limits: Ok(()),
         guests: Ok(vec![GuestFound {
             id: MACHINE.into(),
@@ -349,6 +354,20 @@ pub const BLIND: &[(&str, fn(&mut World))] = &[
     // Nothing beside its own file; and all that was to be tried went meanwhile.
     ("file-reach", |w| reach(w).tries.clear()),
     ("file-reach", |w| reach(w).tries.iter_mut().for_each(|one| one.errno = Some(3))),
+    ("no-way-out", |w| w.hosts[0].settled = false),
+    ("no-way-out", |w| host(w).spaces = Err("no".into())),
+    ("no-way-out", |w| host(w).spaces.as_mut().unwrap().clear()),
+    ("lies-counted", |w| w.hosts[0].installed.as_mut().unwrap().filters.clear()),
+    // The port is on a network of which the filter is another's.
+    ("lies-counted", |w| {
+        w.hosts[0].installed.as_mut().unwrap().filters[0].0 = "another".into();
+    }),
+    // The security administrator can lift them alone; nobody is there who would wait.
+    ("approvals-set", |w| edit(w, "rule-0", |rule| rule["guarded"] = false.into())),
+    ("approvals-set", |w| w.rows.retain(|s| s.row.kind != "assignment")),
+    ("risks-treated", |w| w.rows.retain(|s| s.row.kind != "risk")),
+    ("risks-treated", |w| edit(w, "risk-open", |risk| risk["review"] = "soon".into())),
+    ("tenant-audits", |w| w.journal = Err("not read".into())),
     ("store-closed", |w| w.store = Err("no such directory".into())),
     ("store-closed", |w| drop(w.store.as_mut().unwrap().pop())),
 ];

@@ -1,7 +1,7 @@
-//! Whether a sabotage turns its own check and no other, and what is put back turns it back.
+//! Whether a sabotage turns its own check and no other.
 //!
 //! Problem: a check that goes red for everything is as blind as one that never does. Mechanism: all checks
-//! look at the world before, broken and put back. Those that turn are the one that the sabotage is for, and
+//! look at the world before and broken. Those that turn are the one that the sabotage is for, and
 //! those that rightly turn with it, because they look at the same thing from elsewhere: these stand in a
 //! table by the sabotage's place among those of its check, so that nobody adds one unseen.
 #![allow(dead_code)]
@@ -21,8 +21,8 @@ const TOGETHER: &[(&str, &[usize], &[&str])] = &[
     ("filter-as-recorded", &[5], &["guest-as-recorded"]),
     // Whoever has no second factor any more: its secrets are there without it. And a manager without an
     // account is none: then nobody manages.
-    ("tenant-managers", &[0], &["credential-inventory"]),
-    ("credential-inventory", &[0], &["tenant-managers"]),
+    ("tenant-managers", &[0], &["credential-inventory", "tenant-factors"]),
+    ("credential-inventory", &[0], &["tenant-managers", "tenant-factors", "tenant-sources"]),
     ("duty-exclusive", &[3], &["tenant-managers"]),
     // Disks without records; another document than the host keeps; keys that are alike.
     ("disk-apart", &[0], &["found-is-recorded", "guest-as-recorded"]),
@@ -41,8 +41,16 @@ const TOGETHER: &[(&str, &[usize], &[&str])] = &[
     ("credentials-erased", &[0], &["tenant-gone"]),
     ("tenant-gone", &[3], &["credentials-erased"]),
     // Months in which nobody comes.
-    ("unused-rights", &[0], &["credentials-stale"]),
-    ("credentials-stale", &[0], &["unused-rights"]),
+    ("unused-rights", &[0], &["credentials-stale", "tenant-rights", "tenant-audits"]),
+    ("credentials-stale", &[0], &["unused-rights", "tenant-rights"]),
+    ("tenant-rights", &[0], &["unused-rights"]),
+    // An institution's rules are a domain's.
+    ("password-policy", &[0, 1], &["tenant-rules"]),
+    ("tenant-rules", &[0], &["password-policy"]),
+    // A port's device that is no port's; no filter; a rule that is missing.
+    ("found-is-recorded", &[1], &["no-way-out"]),
+    ("filter-as-recorded", &[8], &["lies-counted"]),
+    ("lies-counted", &[1], &["filter-as-recorded"]),
     // A guest that is not the recorded one; no guest at all.
     ("found-is-recorded", &[3], &["guest-as-recorded", "guest-apart"]),
     ("found-is-recorded", &[4], &["guest-as-recorded", "guest-apart", "memory-apart"]),
@@ -50,10 +58,10 @@ const TOGETHER: &[(&str, &[usize], &[&str])] = &[
     ("host-reports", &[0], &["filter-as-recorded", "disk-encrypted", "disk-apart", "erased",
         "guest-confined", "clock-source", "host-door", "host-hardened", "cpu-mitigated",
         "loopback-closed", "host-files", "found-is-recorded", "guest-as-recorded", "guest-apart",
-        "memory-apart", "file-reach"]),
+        "memory-apart", "file-reach", "no-way-out", "lies-counted"]),
     ("host-reports", &[1], &["host-door", "host-hardened", "cpu-mitigated", "loopback-closed",
         "host-files", "found-is-recorded", "guest-as-recorded", "guest-apart", "memory-apart",
-        "file-reach"]),
+        "file-reach", "no-way-out"]),
 ];
 
 /// The checks that are not met, and how they came out.
@@ -62,8 +70,7 @@ fn turned(world: &World) -> BTreeMap<&'static str, Verdict> {
     found.filter(|(_, verdict)| *verdict != Verdict::Met).collect()
 }
 
-/// Breaks a good world by each sabotage and puts it back. Whatever turned that should not have, or did
-/// not, in words.
+/// Breaks a good world by each sabotage. Whatever turned that should not have, or did not, in words.
 pub fn judge(sabotages: impl Iterator<Item = &'static Sabotage>) -> Vec<String> {
     let before = turned(&good());
     if !before.is_empty() {
@@ -75,15 +82,9 @@ pub fn judge(sabotages: impl Iterator<Item = &'static Sabotage>) -> Vec<String> 
         let place = places.entry(name).or_default();
         let at = *place;
         *place += 1;
-        let kept = good();
-        let mut world = kept.clone();
+        let mut world = good();
         sabotage(&mut world);
         let broken = turned(&world);
-        world = kept;
-        let after = turned(&world);
-        if !after.is_empty() {
-            wrong.push(format!("{name} {at}: not met once it is put back: {after:?}"));
-        }
         if broken.get(name) != Some(&Verdict::Failed) {
             wrong.push(format!("{name} {at}: it did not turn red: {:?}", broken.get(name)));
         }

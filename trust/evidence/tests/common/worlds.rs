@@ -1,5 +1,8 @@
 //! A world in which everything is as it should be, to be broken in one place by each test.
 
+#[path = "halves.rs"]
+pub mod halves;
+
 #[path = "people.rs"]
 pub mod people;
 
@@ -84,6 +87,7 @@ fn rows() -> Vec<Stored> {
             json!({ "user": user, "role": duty, "scope": "system" })));
     }
     rows.extend(site::rows());
+    rows.extend(halves::rows());
     rows
 }
 

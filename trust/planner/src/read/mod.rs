@@ -171,6 +171,41 @@ pub struct Inventory {
 const INSTITUTIONS: [&str; 2] = ["institution", "机构"];
 const SYSTEMS: [&str; 2] = ["systems", "系统"];
 
+/// Checks a tree that speaks of the institution alone.
+pub fn institution(root: &Node) -> Result<Facts, Malformed> {
+    let Value::Map(members) = &root.value else {
+        return Err(Flaw::whole(root.line, "must have a member `institution` with its members").into());
+    };
+    let mut flaws = Vec::new();
+    let mut found = None;
+    for (name, node) in members {
+        if !INSTITUTIONS.contains(&plain(name).as_str()) {
+            let say = "has a member beside `institution` (机构): systems are in the inventory";
+            flaws.push(Flaw::whole(node.line, say));
+        } else if found.replace(node).is_some() {
+            flaws.push(Flaw::whole(node.line, "has a member twice"));
+        }
+    }
+    if found.is_none() && flaws.is_empty() {
+        flaws.push(Flaw::whole(root.line, "must have a member `institution` with its members"));
+    }
+    let facts = about(found, &mut flaws);
+    if flaws.is_empty() { Ok(facts) } else { Err(Malformed::of(flaws)) }
+}
+
+/// What a member says about the institution.
+fn about(member: Option<&Node>, flaws: &mut Vec<Flaw>) -> Facts {
+    match member.map(|node| (node, &node.value)) {
+        None => Facts::default(),
+        Some((_, Value::Map(members))) => row(members, INSTITUTION, Place::Institution, flaws),
+        Some((node, _)) => {
+            let say = "`institution` must hold members such as `stage: existing`";
+            flaws.push(Flaw::whole(node.line, say));
+            Facts::default()
+        }
+    }
+}
+
 /// Checks a whole tree: `institution` with its members, `systems` with a list of rows.
 pub fn check(root: &Node) -> Result<Inventory, Malformed> {
     let Value::Map(members) = &root.value else {
@@ -194,17 +229,7 @@ pub fn check(root: &Node) -> Result<Inventory, Malformed> {
             flaws.push(Flaw::whole(node.line, "has a member twice"));
         }
     }
-    let mut facts = Facts::default();
-    match institution.map(|node| (node, &node.value)) {
-        None => {}
-        Some((_, Value::Map(members))) => {
-            facts = row(members, INSTITUTION, Place::Institution, &mut flaws);
-        }
-        Some((node, _)) => {
-            let say = "`institution` must hold members such as `stage: existing`";
-            flaws.push(Flaw::whole(node.line, say));
-        }
-    }
+    let facts = about(institution, &mut flaws);
     let mut taken = Vec::new();
     match rows.map(|node| &node.value) {
         Some(Value::List(rows)) if !rows.is_empty() && rows.len() <= limits::SYSTEMS => {
@@ -242,9 +267,7 @@ fn row(members: &[(String, Node)], fields: &'static [Field], place: Place, flaws
     for (heading, node) in members {
         let line = node.line;
         let Some(field) = fields::find(fields, heading) else {
-            let codes: Vec<&str> = fields.iter().map(|f| f.code).collect();
-            let says = format!("is no heading of an inventory; there are {}", codes.join(", "));
-            let field = heading.chars().filter(|c| !steers(*c)).take(40).collect();
+            let (field, says) = strange(heading, fields);
             flaws.push(Flaw { place, line, field, says });
             continue;
         };
@@ -261,6 +284,13 @@ fn row(members: &[(String, Node)], fields: &'static [Field], place: Place, flaws
         }
     }
     facts
+}
+
+/// A heading that is none, as it may be shown, and which ones there are.
+fn strange(heading: &str, fields: &[Field]) -> (String, String) {
+    let codes: Vec<&str> = fields.iter().map(|f| f.code).collect();
+    let says = format!("is no heading of an inventory; there are {}", codes.join(", "));
+    (heading.trim().chars().filter(|c| !steers(*c)).take(40).collect(), says)
 }
 
 /// Words that say "nobody knows".
@@ -372,23 +402,44 @@ fn span(minutes: u32) -> String {
     }
 }
 
+/// What cannot both be true: how much sensitive data there is is about the kinds of data that there are.
+/// A plan would call such a system harmless in one sentence and dangerous in the next.
+fn contradiction(facts: &Facts) -> Option<&'static str> {
+    let open = facts.get("data")?.iter().all(|kind| kind == "public");
+    match (facts.text("amount"), open) {
+        ("", _) | ("none", true) => None,
+        ("none", false) => Some("says that there is none, but `data` names kinds that are not public: \
+            correct one of the two, or write unknown (未知)"),
+        (_, true) => Some("says that there is some, but `data` names public information alone: name the \
+            other kinds, or write none (无)"),
+        (_, false) => None,
+    }
+}
+
 /// Makes systems of rows: required fields, unique ids, references to other rows.
 fn link(rows: Vec<(usize, Facts)>, flaws: &mut Vec<Flaw>) -> Vec<System> {
     let mut places: BTreeMap<String, usize> = BTreeMap::new();
     for (i, (line, facts)) in rows.iter().enumerate() {
+        let (place, line) = (Place::Row(i + 1), *line);
+        // What could not be taken was told already, and is not missing.
+        let missing = |field: &str| {
+            let told = || flaws.iter().any(|flaw| flaw.place == place && flaw.field == field);
+            facts.get(field).is_none() && !told()
+        };
+        let (no_id, no_name) = (missing("id"), missing("name"));
         let mut flaw = |field: &str, says: &str| {
-            let (place, line) = (Place::Row(i + 1), *line);
             flaws.push(Flaw { place, line, field: field.into(), says: says.into() });
         };
-        let (id, name) = (facts.text("id"), facts.text("name"));
-        let silent = |field: &str| facts.get(field).is_none();
-        if silent("id") {
+        if no_id {
             flaw("id", "is required");
-        } else if places.insert(id.into(), i).is_some() {
+        } else if facts.get("id").is_some() && places.insert(facts.text("id").into(), i).is_some() {
             flaw("id", "is the id of another row too");
         }
-        if name.is_empty() {
+        if no_name {
             flaw("name", "is required");
+        }
+        if let Some(says) = contradiction(facts) {
+            flaw("amount", says);
         }
     }
     let mut systems = Vec::with_capacity(rows.len());

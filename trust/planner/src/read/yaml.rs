@@ -4,7 +4,8 @@
 //! allowed. Everything is text, so that `no`, `3` and `2` mean what they look like. Aliases and tags
 //! are refused: an inventory needs none, and a few aliases can stand for a document without end.
 
-use super::{Flaw, Inventory, Malformed, Node, Value, check, limits};
+use super::{Flaw, Inventory, Malformed, Node, Value, check, institution, limits};
+use crate::rules::Facts;
 use saphyr_parser::{Event, Parser, ScalarStyle, StrInput};
 
 /// How deep lists and members may lie in each other: the root, its systems, a row, its list.
@@ -74,6 +75,16 @@ impl<'t> Source<'t> {
 
 /// Reads an inventory.
 pub fn read(text: &str) -> Result<Inventory, Malformed> {
+    check(&tree(text)?)
+}
+
+/// Reads what a table of systems has no place for: a document with `institution` alone.
+pub fn about(text: &str) -> Result<Facts, Malformed> {
+    institution(&tree(text)?)
+}
+
+/// The one document of a text.
+fn tree(text: &str) -> Result<Node, Malformed> {
     if text.len() > limits::BYTES {
         return Err(Flaw::whole(0, format!("is longer than {} bytes", limits::BYTES)).into());
     }
@@ -91,5 +102,5 @@ pub fn read(text: &str) -> Result<Inventory, Malformed> {
         }
     }
     let empty = Node { line: 0, value: Value::Leaf(String::new()) };
-    check(&root.unwrap_or(empty))
+    Ok(root.unwrap_or(empty))
 }

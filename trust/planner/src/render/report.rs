@@ -2,7 +2,7 @@
 //! answers for what, projects, questions, a page for each system, the clauses.
 
 use super::{Block, Lang, svg};
-use crate::fields;
+use crate::fields::{self, Kind};
 use crate::plan::{Migration, Plan, Project, SystemPlan};
 use crate::rules::{Conclusion, Input, Reason};
 use crate::words::*;
@@ -91,7 +91,11 @@ impl<'p> Teller<'p> {
         if values.is_empty() {
             return self.say("无", "none");
         }
-        let labels = fields::field(input.field).map(fields::Field::labels).unwrap_or_default();
+        let field = fields::field(input.field);
+        if field.is_some_and(|field| matches!(field.kind, Kind::Ids)) {
+            return self.names(values);
+        }
+        let labels = field.map(fields::Field::labels).unwrap_or_default();
         let shown = |value: &String| {
             let label = labels.iter().find(|label| label.code == value);
             label.map_or_else(|| value.clone(), |label| self.say(label.zh, label.en))
@@ -142,14 +146,30 @@ impl<'p> Teller<'p> {
         let summary = &plan.summary;
         out.push(Block::Text(match self.lang {
             Lang::Zh => format!(
-                "共 {} 个系统，其中 {} 个不应使用金融云；提出 {} 个项目，尚有 {} 个问题待答。",
-                summary.systems, summary.barred, summary.projects, summary.questions
+                "共 {} 个系统，其中 {} 个不应使用金融云；提出 {} 个项目；尚有 {} 个问题，其中 {} 个是请复核已有的\
+                 回答；未决条件 {} 项，涉及 {} 个系统。",
+                summary.systems, summary.barred, summary.projects, summary.questions, summary.again,
+                summary.conditions, summary.conditional,
             ),
             Lang::En => format!(
-                "{} systems, of which {} must not use a finance cloud; {} projects; {} open questions.",
-                summary.systems, summary.barred, summary.projects, summary.questions
+                "{} systems, of which {} must not use a finance cloud; {} projects; {} questions, {} of \
+                 them about answers to look at again; {} open conditions, about {} systems.",
+                summary.systems, summary.barred, summary.projects, summary.questions, summary.again,
+                summary.conditions, summary.conditional,
             ),
         }));
+        if !plan.conditions.is_empty() {
+            out.push(Block::Text(self.say(
+                "以下系统虽已排入批次，未决条件落实之前不迁：",
+                "These systems have their wave and do not move before the open condition is settled:",
+            )));
+            let items = plan.conditions.iter().map(|condition| {
+                let group = condition.group.map_or(String::new(), |group| format!("G{group} "));
+                let (names, why) = (self.names(&condition.systems), self.reason(&condition.why));
+                format!("{group}{names}{}{why}", self.pick("：", ": "))
+            });
+            out.push(Block::List(items.collect()));
+        }
         let mut rows = Vec::new();
         self.counts::<Class>(&mut rows, self.pick("系统分类", "class"), &summary.class);
         self.counts::<Model>(&mut rows, self.pick("部署模型", "deployment model"), &summary.model);
@@ -182,12 +202,16 @@ impl<'p> Teller<'p> {
         out.push(Block::Heading(2, self.say("迁移批次", "Waves")));
         out.push(Block::Picture(svg::picture(plan, self.lang)));
         let head = self.head(&[("批次", "wave"), ("次序", "place"), ("系统", "system"), ("分类", "class"),
-            ("部署模型", "model"), ("服务类别", "service"), ("护栏", "guardrails"), ("同组", "group")]);
+            ("部署模型", "model"), ("服务类别", "service"), ("护栏", "guardrails"),
+            ("同组与未决条件", "group, open condition")]);
         let mut rows = Vec::new();
         for wave in &plan.waves {
             for (i, id) in wave.systems.iter().enumerate() {
                 let Some(system) = plan.systems.iter().find(|s| s.id == *id) else { continue };
-                let group = system.migration.group.map_or(String::new(), |group| format!("G{group}"));
+                let mut group = system.migration.group.map_or(String::new(), |group| format!("G{group}"));
+                if plan.conditions.iter().any(|condition| condition.systems.contains(id)) {
+                    group.push_str(self.pick(" 未决", " open"));
+                }
                 rows.push(vec![
                     wave.wave.to_string(),
                     (i + 1).to_string(),
@@ -272,6 +296,16 @@ impl<'p> Teller<'p> {
             project.cites.join(self.pick("、", ", ")),
         ];
         out.push(Block::Table(head, self.plan.projects.iter().map(row).collect()));
+        out.push(Block::Text(self.say(
+            "各档护栏所拒绝的，逐档累加；此外的要求见各系统“迁移前须完成”。",
+            "What the guardrails of each profile refuse, one on top of the other; whatever else is \
+             asked is under \"Before it moves\" of each system.",
+        )));
+        let guards = self.plan.guardrails.iter().map(|guard| {
+            let (profile, refuses) = (self.word(guard.profile), self.reason(&guard.refuses));
+            format!("{profile}{}{refuses}", self.pick("：", ": "))
+        });
+        out.push(Block::List(guards.collect()));
     }
 
     fn questions(&self, out: &mut Vec<Block>) {
@@ -352,6 +386,8 @@ impl<'p> Teller<'p> {
         let lists = [
             (self.pick("数据所在", "Place of data"), &system.residence),
             (self.pick("迁移前须完成", "Before it moves"), &system.before),
+            (self.pick("迁移前须完成，而本平台不提供", "Before it moves: not offered by this platform"),
+                &system.lacks),
             (self.pick("回退与退出", "The way back, and out"), &system.exit),
         ];
         for (title, reasons) in lists {

@@ -60,12 +60,14 @@ pub const BUSINESS: &[Rule] = &[
         "general"),
 ];
 
-const LEVELLED: &str = "按受损害的对象与程度提出，须经定级评审并备案才算数。";
-const LEVELLED_EN: &str = "Proposed from whom harm would befall and how badly; it counts once it is \
-    reviewed and filed.";
+const LEVELLED: &str = "按 GB/T 22240 的定级矩阵（受侵害的客体与程度）提出，该标准不在所引条款之列；须经定级评审\
+    并备案才算数。平台的级别不得低于它。";
+const LEVELLED_EN: &str = "Proposed by the matrix of GB/T 22240 (whom harm would befall, and how badly), \
+    which is not among the standards cited here; it counts once it is reviewed and filed. The platform's \
+    level must not be below it.";
 
 const fn level(when: &'static [super::Test], then: &'static str) -> Rule {
-    Rule { when, then, zh: LEVELLED, en: LEVELLED_EN, cites: &["5.2-0-4", "12-E-a"] }
+    Rule { when, then, zh: LEVELLED, en: LEVELLED_EN, cites: &["5.2-0-3"] }
 }
 
 /// Level of classified protection, where the inventory does not say it.
@@ -282,15 +284,15 @@ pub const PROFILE: &[Rule] = &[
     Rule {
         when: &[("class", &["2", "3"])],
         then: "extended",
-        zh: "第二、三类系统用扩展护栏：默认加密、严格分区。",
-        en: "A system of class 2 or 3 gets the extended ones: encryption throughout, strict zones.",
+        zh: "第二、三类系统用扩展护栏。",
+        en: "A system of class 2 or 3 gets the extended guardrails.",
         cites: &["5.1-0-2", "IAC-4.4.1-2", "IAC-4.4.1-3"],
     },
     Rule {
         when: &[("class", &["4"])],
         then: "enhanced",
-        zh: "第四类系统用增强护栏：独占资源、密钥自持或第三方托管。",
-        en: "A system of class 4 gets the enhanced ones: resources and keys of its own.",
+        zh: "第四类系统用增强护栏。",
+        en: "A system of class 4 gets the enhanced guardrails.",
         cites: &["5.1-0-2", "IAC-4.4.1-4"],
     },
     Rule {
@@ -321,6 +323,37 @@ pub const PROFILE: &[Rule] = &[
         en: "On a cloud that others share the extended clauses apply too.",
         cites: &["5.1-0-2", "5.2-0-5"],
     },
+];
+
+const fn guard(profile: &'static str, zh: &'static str, en: &'static str,
+    cites: &'static [&'static str]) -> Rule {
+    Rule { when: &[], then: profile, zh, en, cites }
+}
+
+/// What a profile's guardrails refuse, on top of those before it: no more than what the platform does.
+/// Whoever changes the list of guardrails changes this, and a test compares their clauses.
+pub const GUARDS: &[Rule] = &[
+    guard("basic",
+        "不许：不设端口安全的端口与网络。各档都有而不能关的：卷一律加密；镜像须核对摘要，公共镜像只由服务商发布；\
+            来宾口令加封保存；口令规则有下限。",
+        "Refused: ports and networks without port security. Always kept: every volume is encrypted; images \
+            are checked against their digests, and public ones are the provider's; a guest's password is \
+            sealed; rules for passwords have a floor.",
+        &["7.2.5-B-a", "7.2.5-B-b", "7.3-E-e", "7.4.7-B-b", "7.4.7-B-c", "9.3-B-b", "10.1-B-d", "10.1-E-b",
+            "10.1-E-c"]),
+    guard("extended",
+        "另不许：向任意来源（或大于/8的网段）开放远程登录、数据库与管理端口；服务器没有密钥对，或有端口不归安全组\
+            过滤；项目不标环境。",
+        "Refused too: remote login, databases and ports of administration open to the world or to more \
+            than a /8; servers without a key pair, or with a port that no security group filters; projects \
+            that do not say what they are for.",
+        &["7.2.3-B-a", "7.2.3-B-e", "7.2.3-E-b", "7.4.2-B-1", "7.4.2-E-a", "10.1-E-d", "11.3.4-E-a",
+            "A.3-B-c", "A.3-B-d"]),
+    guard("enhanced",
+        "另不许：向任意来源（或大于/8的网段）开放不限协议或超过1024个端口的规则。",
+        "Refused too: rules without a protocol, or over more than 1024 ports, open to the world or to more \
+            than a /8.",
+        &["7.2.3-E-b", "7.2.3-E-d"]),
 ];
 
 /// A step of recovery: at most so many minutes for recovery time, and for the data that may be lost.

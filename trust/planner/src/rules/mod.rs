@@ -6,13 +6,15 @@
 //! unknown row could change is not drawn: its inputs are asked for. Why not code with `if`: nobody
 //! can read off from code what it cites, and every `if` would have to think of "unknown" again.
 
+mod doubts;
 mod grade;
 mod notes;
 mod place;
 mod split;
 
-pub use grade::{BUSINESS, CLASS, IMPORTANCE, INFO, LEVEL, PROFILE, PROTECTION, recovery};
-pub use notes::{ASPECTS, Aspect, BEFORE, EXIT, FOUNDATION, RESIDENCE};
+pub use doubts::DOUBTS;
+pub use grade::{BUSINESS, CLASS, GUARDS, IMPORTANCE, INFO, LEVEL, PROFILE, PROTECTION, recovery};
+pub use notes::{ASPECTS, Aspect, BEFORE, EXIT, FOUNDATION, LACKS, RESIDENCE};
 pub use place::{ADMISSION, MODEL, SERVICE, TURN};
 pub use split::{LAYERS, Layer};
 
@@ -90,7 +92,8 @@ pub type Test = (&'static str, &'static [&'static str]);
 pub struct Rule {
     /// All of these have to hold; none means always.
     pub when: &'static [Test],
-    /// What then is the case; empty in tables that only remark.
+    /// What then is the case; in a table of doubts the field to look at again; empty in tables that only
+    /// remark.
     pub then: &'static str,
     /// Why, in Chinese.
     pub zh: &'static str,
@@ -202,11 +205,16 @@ impl<T: Word> Conclusion<T> {
         let mut rests_on = vec![facts.input(field)];
         if let Some(other) = proposed.is.filter(|other| *other != is) {
             let label = other.label();
-            why.push(Reason::new(
-                format!("按影响范围与程度会提出{}，与给定的不一致，请复核。", label.zh),
-                format!("Its impact would suggest {}, which differs: look at it again.", label.en),
-                cites,
-            ));
+            // Less than its impact suggests is a doubt of its own (`DOUBTS`).
+            why.push(match is.rank() < other.rank() {
+                true => Reason::new(format!("按影响范围与程度会提出{}，高于给定的。", label.zh),
+                    format!("Its impact would suggest {}, which is more than is stated.", label.en), cites),
+                false => Reason::new(
+                    format!("按影响范围与程度会提出{}；给定的更严，以给定的为准。", label.zh),
+                    format!("Its impact would suggest {}; what is stated is stricter and stands.",
+                        label.en),
+                    cites),
+            });
             rests_on.extend(proposed.rests_on);
         }
         Conclusion {
@@ -224,6 +232,15 @@ impl<T: Word> Conclusion<T> {
         if let Some(word) = self.is {
             facts.say(name, word.code());
         }
+    }
+}
+
+/// Whether the inventory states less than would have been proposed.
+pub fn below<T: Word>(field: &str, table: &'static [Rule], facts: &Facts) -> bool {
+    let proposed = first::<T>(table, facts).is;
+    match (T::of(facts.text(field)), proposed) {
+        (Some(stated), Some(proposed)) => stated.rank() < proposed.rank(),
+        _ => false,
     }
 }
 

@@ -21,9 +21,9 @@ pub const ADMISSION: &[Rule] = &[
     Rule {
         when: &[("level", &["5"])],
         then: "barred",
-        zh: "等保第五级意味着对国家安全的特别严重损害，也高于平台原则上的级别。",
-        en: "Level 5 means grave harm to the nation's security, and is above what platforms in \
-            principle have.",
+        zh: "等保第五级意味着对国家安全的特别严重损害；对平台只要求原则上第四级起，不足以说它不低于此。",
+        en: "Level 5 means grave harm to the nation's security; of a platform level 4 and above is asked \
+            in principle, which does not say that it is no lower.",
         cites: &["8-E-a", "12-E-a", "5.2-0-3"],
     },
     Rule {
@@ -115,8 +115,8 @@ pub const MODEL: &[Rule] = &[
     Rule {
         when: &[("public_loss", &["possible"])],
         then: "private",
-        zh: "故障可能使公众损失资金、隐私外泄，以私有云为宜。",
-        en: "A failure may cost the public money and privacy: a private cloud is preferred.",
+        zh: "故障可能使公众损失资金或外泄隐私，以私有云为宜。",
+        en: "A failure may cost the public money or privacy: a private cloud is preferred.",
         cites: &["8-E-b"],
     },
     Rule {

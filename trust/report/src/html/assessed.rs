@@ -1,9 +1,9 @@
 //! How an assessor goes through it: for each clause whom to ask, what to look at, what was tried;
 //! then the findings, the duties, and what people decided.
 
-use super::{anchor, badge, both, clause_anchor, esc, or_none, row, table, titles};
+use super::{anchor, badge, both, clause_anchor, esc, or_none, row, table, titles, told};
 use crate::Made;
-use crate::model::{Clause, Finding, Method, Side, Standard, State};
+use crate::model::{Clause, Duty, Finding, Method, Side, Standard, State};
 use crate::words::{self, Both, age, minute};
 
 /// The three ways for every clause that asks for something.
@@ -17,11 +17,19 @@ fn finding_link(finding: &Finding) -> String {
         esc(&finding.says))
 }
 
+/// Who owes a duty: a post in both languages, or whatever the register says.
+fn owner(duty: &Duty) -> String {
+    match (duty.owner_zh.is_empty(), duty.owner.is_empty()) {
+        (true, true) => "-".into(),
+        (true, false) => esc(&duty.owner),
+        (false, _) => format!("{} {}", esc(&duty.owner_zh), esc(&duty.owner)),
+    }
+}
+
 fn clause(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
     let mut interview: Vec<String> = Vec::new();
     for duty in made.of.duties_of(clause) {
-        let owner: &str = if duty.owner.is_empty() { "-" } else { &duty.owner };
-        interview.push(format!("{} {} {}", both(("职责承担者：", "who owes the duty:")), esc(owner),
+        interview.push(format!("{} {} {}", both(("职责承担者：", "who owes the duty:")), owner(duty),
             badge(duty.state)));
     }
     if interview.is_empty() && clause.kind != "technical" {
@@ -29,13 +37,14 @@ fn clause(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
     }
     if matches!(clause.duty, Side::User | Side::Both) {
         interview.push(format!("{} {}", both(("租户：如何履行其部分", "the tenant: how it does its part")),
-            esc(&clause.tenant_does)));
+            told(&clause.tenant_does_zh, &clause.tenant_does)));
     }
-    let mut inspection: Vec<String> = [&clause.platform, &clause.evidence].into_iter()
-        .filter(|t| !t.is_empty()).map(|t| esc(t)).collect();
+    let aims = [(&clause.platform_zh, &clause.platform), (&clause.evidence_zh, &clause.evidence)];
+    let mut inspection: Vec<String> = aims.into_iter().map(|(zh, en)| told(zh, en))
+        .filter(|t| !t.is_empty()).collect();
     if !clause.seen.is_empty() {
         let seen = both(("平台可见的租户情况：", "what the platform sees of the tenant's part:"));
-        inspection.push(format!("{seen} {}", esc(&clause.seen)));
+        inspection.push(format!("{seen} {}", told(&clause.seen_zh, &clause.seen)));
     }
     inspection.extend(made.of.duties_of(clause).filter(|d| !d.shows_zh.is_empty() || !d.shows_en.is_empty())
         .map(|d| format!("{} {}", both(("记录须表明：", "the record must show:")),
@@ -57,6 +66,8 @@ fn clause(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
         inspection.push(format!("{}: {} <code>{}</code> ({})", both(("记录", "record")),
             esc(&record.name), esc(&record.sha256), esc(&minute(Some(record.at)))));
     }
+    let stated = made.of.duties_of(clause).filter_map(|d| d.statement.as_ref());
+    inspection.extend(stated.map(|said| esc(&words::stated(said))));
     for rail in made.of.guardrails_of(clause) {
         let holds = match rail.always {
             true => both(("在所有项目中", "in every project")),
@@ -89,7 +100,8 @@ fn clause(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
 
 /// Every finding with everything that it says of itself.
 pub(super) fn findings(made: &Made<'_>) -> String {
-    or_none(made.of.findings.iter().map(|f| finding(made, f)).collect())
+    let all = or_none(made.of.findings.iter().map(|f| finding(made, f)).collect());
+    format!("<p>{}</p>\n{all}", both(words::FOUND))
 }
 
 fn verdict_badge(finding: &Finding) -> String {
@@ -104,16 +116,21 @@ fn finding(made: &Made<'_>, finding: &Finding) -> String {
     }).collect();
     let clauses: Vec<String> = made.of.clauses().filter(|(_, c)| c.checks.contains(&finding.check))
         .map(|(s, c)| format!("<a href=\"#{}\">{}</a>", clause_anchor(s, c), esc(&c.id))).collect();
+    let period = finding.observed().map_or(String::new(), |period| {
+        esc(&format!("{} - {}", minute(Some(period.from)), minute(Some(period.to))))
+    });
     let facts = super::facts(&[
         (("方法", "Method"), both(words::method(finding.method))),
         (("哪一方", "Whose half"), both(words::half(finding.half))),
         (("总体", "Population"), finding.population.to_string()),
         (("样本", "Sample"), finding.sampled.to_string()),
         (("时间", "When"), esc(&format!("{} ({})", minute(Some(finding.at)), age(made.at, finding.at)))),
+        (("观察期间", "Observed"), period),
         (("日志条目", "Journal entries"), entries.join(", ")),
         (("此结论始于", "So since"), finding.since.map(|at| esc(&minute(Some(at)))).unwrap_or_default()),
         (("结论", "Says"), esc(&finding.says)),
-        (("不涉及", "Says nothing about"), esc(&finding.says_nothing_about)),
+        (("不涉及", "Says nothing about"),
+            told(&finding.says_nothing_about_zh, &finding.says_nothing_about)),
         (("以往结论", "Before"), history.join("<br>")),
         (("条款", "Clauses"), clauses.join(" ")),
     ]);
@@ -130,7 +147,7 @@ pub(super) fn duties(made: &Made<'_>) -> String {
     let mut duties: Vec<_> = made.of.duties.iter().collect();
     duties.sort_by_key(|d| (d.state != State::Overdue, d.due.unwrap_or(i64::MAX)));
     let rows: Vec<String> = duties.into_iter().map(|d| {
-        let records: Vec<String> = d.records.iter().map(|r| {
+        let mut records: Vec<String> = d.records.iter().map(|r| {
             let damage = match r.damage.is_empty() {
                 true => String::new(),
                 false => format!(" {}: {}", both(("文件有损，不计", "damaged, does not count")), esc(&r.damage)),
@@ -138,7 +155,8 @@ pub(super) fn duties(made: &Made<'_>) -> String {
             format!("{} <code>{}</code> {} {}{damage}", esc(&r.name), esc(&r.sha256),
                 esc(&minute(Some(r.at))), esc(&r.by))
         }).collect();
-        row(&[esc(&d.clause), esc(&d.owner), esc(&d.every), esc(&minute(d.last)), esc(&minute(d.due)),
+        records.extend(d.statement.as_ref().map(|said| esc(&words::stated(said))));
+        row(&[esc(&d.clause), owner(d), esc(&d.every), esc(&minute(d.last)), esc(&minute(d.due)),
             badge(d.state), records.join("<br>")])
     }).collect();
     or_none(table(&heads, &rows))

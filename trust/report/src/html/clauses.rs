@@ -1,6 +1,6 @@
 //! The clauses: lists by state that lead to them, then a table for each chapter.
 
-use super::{anchor, badge, both, clause_anchor, esc, row, table, titles};
+use super::{anchor, badge, both, clause_anchor, esc, row, table, titles, told};
 use crate::Made;
 use crate::model::{Clause, Standard, State};
 use crate::words::{self, Both, STATES};
@@ -52,7 +52,8 @@ fn line(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
     }
     let mut title = titles(&clause.title_zh, &clause.title_en);
     if !clause.missing.is_empty() {
-        title.push_str(&format!("<br>{}: {}", both(("未回答", "not answered")), esc(&clause.missing)));
+        title.push_str(&format!("<br>{}: {}", both(("未回答", "not answered")),
+            told(&clause.missing_zh, &clause.missing)));
     }
     let checks: Vec<String> = clause.checks.iter().map(|name| {
         match made.of.findings.iter().any(|f| f.check == *name) {
@@ -65,5 +66,6 @@ fn line(made: &Made<'_>, standard: &Standard, clause: &Clause) -> String {
         State::Informative => format!("<span id=\"{id}\">{}</span>", esc(&clause.id)),
         _ => format!("<a id=\"{id}\" href=\"#how-{id}\">{}</a>", esc(&clause.id)),
     };
-    row(&[name, esc(&clause.level), both(words::side(clause.duty)), title, state, checks.join("<br>")])
+    let level = words::level(&clause.level).map_or_else(|| esc(&clause.level), both);
+    row(&[name, level, both(words::side(clause.duty)), title, state, checks.join("<br>")])
 }

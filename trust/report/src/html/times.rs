@@ -1,8 +1,9 @@
-//! The period: for how long which clauses were in violation, and when nobody looked.
+//! The period: for how long which clauses were in violation, and when nobody looked; how fresh evidence
+//! was.
 
-use super::{NONE, anchor, both, esc, row, table};
+use super::{NONE, anchor, both, esc, facts, row, table};
 use crate::Made;
-use crate::model::{Period, Violation};
+use crate::model::{Freshness, Period, Violation};
 use crate::words::{self, Both, length, minute};
 use std::cmp::Reverse;
 
@@ -37,6 +38,13 @@ fn line(made: &Made<'_>, violation: &Violation) -> String {
         violation.count.to_string(), times.join("<br>")])
 }
 
+/// How fresh evidence was; also of a page that is alive.
+pub(super) fn rows(fresh: &Freshness) -> String {
+    let rows: Vec<(Both, String)> =
+        words::freshness(fresh).into_iter().map(|(name, value)| (name, esc(&value))).collect();
+    facts(&rows)
+}
+
 /// The chapter.
 pub(super) fn all(made: &Made<'_>) -> String {
     let of = made.of;
@@ -63,5 +71,10 @@ pub(super) fn all(made: &Made<'_>) -> String {
             false => format!("<p>{sum}</p>\n<ul>\n{}</ul>\n", gaps.concat()),
         });
     }
+    body.push_str(&format!("<h3>{}</h3>\n", both(("证据时效", "Freshness of evidence"))));
+    body.push_str(&match &of.freshness {
+        None => format!("<p>{}</p>\n", both(("本次评估未给出。", "The assessment does not tell."))),
+        Some(fresh) => format!("<p>{}</p>\n{}", both(words::FRESH), rows(fresh)),
+    });
     body
 }

@@ -72,20 +72,31 @@ fn clause(row: &Value) -> Value {
         }
     }
     made.insert("checks".into(), checks.into());
+    if answer.get("facts").is_some() {
+        // It is replaced below, and then its Chinese must be of the same text.
+        made.remove("note_zh");
+    }
     let mut take = |member: &str, from: &Value, name: &str| {
         if let Some(value) = from.get(name).filter(|v| !v.is_null()) {
             made.insert(member.into(), value.clone());
         }
     };
     take("missing", &answer, "missing");
+    take("missing_zh", &answer, "missing_zh");
     take("missing", &answer, "not_built");
+    take("missing_zh", &answer, "not_built_zh");
     take("same_as", &answer, "same_as");
     take("tenant_does", &answer, "tenant");
-    take("seen", &answer, "seen");
+    take("tenant_does_zh", &answer, "tenant_zh");
     take("tenant_does", &tenant, "does");
-    take("seen", &tenant, "seen");
+    take("tenant_does_zh", &tenant, "does_zh");
+    for from in [&answer, &tenant] {
+        take("seen", from, "seen");
+        take("seen_zh", from, "seen_zh");
+    }
     // Of a row that asks for nothing, what it says; a remark on it counts less.
     take("note", &answer, "facts");
+    take("note_zh", &answer, "facts_zh");
     made.into()
 }
 

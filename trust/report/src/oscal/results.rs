@@ -7,7 +7,7 @@
 //! the past.
 
 use super::*;
-use crate::model::{Duty, Exception, Opinion, Period, Record, Risk, Violation};
+use crate::model::{Duty, Exception, Freshness, Opinion, Period, Record, Risk, Stated, Violation};
 use std::collections::BTreeSet;
 
 pub(super) fn documents(source: &Source<'_>) -> Vec<(String, Value)> {
@@ -106,11 +106,15 @@ fn observation(source: &Source<'_>, finding: &Finding) -> Value {
         ("subjects", json!([subject(source)])),
         ("collected", time(finding.at).into()),
     ]);
+    // OSCAL's observation has one time; over which time it was observed stands in properties.
+    let ends = finding.observed().map(|period| [time(period.from), time(period.to)]).unwrap_or_default();
     put(&mut made, "props", list([
         prop("verdict", words::verdict_code(finding.verdict)),
         prop("half", words::half_code(finding.half)),
         prop("population", &finding.population.to_string()),
         prop("sampled", &finding.sampled.to_string()),
+        prop("observed-from", &ends[0]),
+        prop("observed-to", &ends[1]),
     ]));
     if !finding.entries.is_empty() {
         let entries: Vec<String> = finding.entries.iter().map(u64::to_string).collect();
@@ -128,12 +132,22 @@ fn record(record: &Record) -> String {
     uid(&["record", &record.sha256])
 }
 
-/// The records of a duty, if it has any.
+/// A statement of a duty as evidence.
+fn stated(said: &Stated) -> Value {
+    let title: &str = if said.title.is_empty() { "Statement" } else { &said.title };
+    let entry = said.entry.map_or(String::new(), |n| format!(", entry {n} of the journal"));
+    let Stated { text, by, from, to, .. } = said;
+    let text = line(&format!("{title}, by {by}, for {from} to {to}{entry}: {text}"));
+    json!({ "description": prose(&text) })
+}
+
+/// The records of a duty and what was stated of it, if there is any.
 fn duty(source: &Source<'_>, duty: &Duty) -> Option<Value> {
-    let newest = duty.records.iter().map(|r| r.at).max()?;
+    let said = duty.statement.as_ref();
+    let newest = duty.records.iter().map(|r| r.at).chain(said.map(|said| said.at)).max()?;
     let owner = line(&duty.owner);
     let owner: &str = if owner.is_empty() { "provider" } else { &owner };
-    let evidence: Vec<Value> = duty.records.iter().map(|r| {
+    let mut evidence: Vec<Value> = duty.records.iter().map(|r| {
         let mut name = match r.by.is_empty() {
             true => line(&r.name),
             false => line(&format!("{}, by {}", r.name, r.by)),
@@ -143,8 +157,10 @@ fn duty(source: &Source<'_>, duty: &Duty) -> Option<Value> {
         }
         json!({ "href": format!("#{}", record(r)), "description": or_dash(name) })
     }).collect();
+    evidence.extend(said.map(stated));
     let actor = json!({ "type": "party", "actor-uuid": source.party() });
-    let text = format!("{} record(s) of a duty of the {owner}", duty.records.len());
+    let and = if said.is_some() { " and a statement" } else { "" };
+    let text = format!("{} record(s){and} of a duty of the {owner}", duty.records.len());
     let due = duty.due.map(time).unwrap_or_default();
     Some(json!({
         "uuid": source.own(&["observation", "duty", &duty.clause, &time(newest)]),
@@ -358,6 +374,22 @@ fn resources(source: &Source<'_>) -> Vec<Value> {
     made
 }
 
+/// How fresh evidence was when the assessment began.
+fn freshness(fresh: &Freshness) -> [Option<Value>; 8] {
+    let Freshness { now, clauses, objective, .. } = fresh;
+    let number = |seconds: Option<i64>| seconds.map(|n| n.to_string()).unwrap_or_default();
+    [
+        prop("freshness-as-of", now),
+        prop("freshness-clauses", &clauses.count.to_string()),
+        prop("freshness-median-seconds", &number(clauses.median_seconds)),
+        prop("freshness-worst-seconds", &number(clauses.worst_seconds)),
+        prop("freshness-worst-clause", clauses.worst_clause.as_deref().unwrap_or_default()),
+        prop("freshness-without-proof", &clauses.without_proof.to_string()),
+        prop("freshness-objective", if objective.attained { "kept" } else { "not-kept" }),
+        prop("freshness-gap-seconds", &fresh.unseen().to_string()),
+    ]
+}
+
 fn results(source: &Source<'_>) -> Value {
     let of = source.of;
     let mut observations: Vec<Value> = of.findings.iter().map(|f| observation(source, f)).collect();
@@ -376,7 +408,8 @@ fn results(source: &Source<'_>) -> Value {
         ("reviewed-controls", select(&tried)),
     ]);
     let entry = of.entry.map(|e| e.to_string()).unwrap_or_default();
-    put(&mut result, "props", list([prop("journal-entry", &entry)]));
+    let fresh = of.freshness.iter().flat_map(freshness);
+    put(&mut result, "props", list(std::iter::once(prop("journal-entry", &entry)).chain(fresh)));
     put(&mut result, "observations", observations);
     put(&mut result, "risks", risks(source));
     put(&mut result, "findings", of.clauses().filter_map(|(s, c)| finding(source, s, c)).collect());

@@ -6,10 +6,10 @@
 //! each verdict, each clause's state, the counts, and a digest of the document but for what depends on
 //! the period that is asked for; all of that is made from the file once more and compared. Why not the
 //! digest alone: it says that something is other, and an assessor has to know which check. An entry
-//! that is not in the export proves nothing either way, and that is said.
+//! that is not in the export proves nothing either way, and that is said. Of the journal's entries the one
+//! that the document names is kept while they are verified, and the number of the newest later one.
 
-use super::shown;
-use crate::Report;
+use crate::{Report, shown};
 use jinyun_journal::entry::canonical;
 use jinyun_journal::to_hex;
 use serde::{Deserialize, Serialize};
@@ -96,13 +96,23 @@ fn list<'v>(value: &'v Value, member: &str) -> impl Iterator<Item = &'v Value> {
     value.get(member).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// What is inside of a document: the report, and what stands around it, which may be the same.
+pub(super) fn faces(document: &Value) -> [&Value; 2] {
+    let body = document.get("assessment").unwrap_or(document);
+    [body.get("report").unwrap_or(body), body]
+}
+
+/// The entry that a document names.
+fn named(document: &Value) -> Option<u64> {
+    faces(document).into_iter().find_map(|one| one.get("entry")?.as_u64())
+}
+
 impl<'v> Paper<'v> {
     /// As those read it who make reports of it (`docs/reports.md`): of a document with several faces, the
     /// one that they show is the one to be judged.
     fn of(document: &'v Value) -> Paper<'v> {
-        let body = document.get("assessment").unwrap_or(document);
-        let report = body.get("report").unwrap_or(body);
-        let entry = [report, body].into_iter().find_map(|one| one.get("entry")?.as_u64());
+        let [report, body] = faces(document);
+        let entry = named(document);
         let sha256 = [report, body].into_iter().map(|one| text(one, "sha256")).find(|one| !one.is_empty());
         let ends = [report.pointer("/period/to"), body.pointer("/period/to"), report.get("ended")];
         let mut paper = Paper {
@@ -154,8 +164,8 @@ impl<'v> Paper<'v> {
         }
     }
 
-    /// Its entry, and how many stand before that one in the export; or why it cannot be compared.
-    fn place(&self, journal: &Report, instance: &str) -> Result<(u64, usize), String> {
+    /// Its entry, if the export has that; or why it cannot be compared.
+    fn place(&self, journal: &Report, instance: &str) -> Result<u64, String> {
         let entry = self.entry.ok_or("it names no entry of it")?;
         if !self.instance.is_empty() && self.instance != instance {
             return Err(format!("it is of another instance, \"{}\"", shown(self.instance)));
@@ -173,7 +183,7 @@ impl<'v> Paper<'v> {
                 span.to.saturating_sub(1)
             ));
         }
-        usize::try_from(entry - span.from).map(|before| (entry, before)).map_err(|e| e.to_string())
+        Ok(entry)
     }
 }
 
@@ -185,6 +195,45 @@ struct Kept {
     outcome: String,
     #[serde(default)]
     note: Value,
+}
+
+/// A later one.
+#[derive(Deserialize)]
+struct Later {
+    number: u64,
+    outcome: String,
+}
+
+/// What a document is held against, picked out of the entries while they are verified.
+#[derive(Default)]
+pub(super) struct Entries {
+    wanted: Option<u64>,
+    found: Option<Vec<u8>>,
+    later: Option<u64>,
+}
+
+impl Entries {
+    /// What this document needs.
+    pub fn of(document: Option<&Value>) -> Entries {
+        Entries { wanted: document.and_then(named), ..Entries::default() }
+    }
+
+    /// The entry where the one with this number belongs.
+    pub fn take(&mut self, number: u64, line: &[u8]) {
+        let Some(wanted) = self.wanted else { return };
+        if number == wanted {
+            self.found = Some(line.to_vec());
+        } else if number > wanted && line.starts_with(BEGIN) {
+            let later = serde_json::from_slice::<Later>(line).ok();
+            let later = later.filter(|later| later.outcome == "done").map(|later| later.number);
+            self.later = self.later.max(later);
+        }
+    }
+}
+
+/// Reads a document; says what is wrong with one that is none.
+pub(super) fn read(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|e| shown(&e.to_string()))
 }
 
 /// What the entry of an assessment says. Earlier versions had fewer members.
@@ -302,24 +351,24 @@ impl Differences {
 
 /// Compares the document of a pack with the entry that it names; and what is wrong with it, as
 /// sentences without their subject.
-pub(super) fn compare(bytes: &[u8], export: &[u8], journal: &Report, instance: &str)
-    -> (Assessed, Vec<String>) {
-    let document: Value = match serde_json::from_slice(bytes) {
+pub(super) fn compare(document: &Result<Value, String>, entries: &Entries, journal: &Report,
+    instance: &str) -> (Assessed, Vec<String>) {
+    let document = match document {
         Ok(document) => document,
-        Err(e) => {
-            let why = format!("is not JSON ({})", shown(&e.to_string()));
+        Err(why) => {
+            let why = format!("is not JSON ({why})");
             return (Assessed::uncompared(None, "it cannot be read"), vec![why]);
         }
     };
-    let paper = Paper::of(&document);
-    let (entry, before) = match paper.place(journal, instance) {
-        Ok(place) => place,
+    let paper = Paper::of(document);
+    let entry = match paper.place(journal, instance) {
+        Ok(entry) => entry,
         Err(why) => return (Assessed::uncompared(paper.entry, &why), Vec::new()),
     };
-    // Two lines stand before the entries, which are whole and in order: that was verified.
-    let mut lines = export.split(|b| *b == b'\n').skip(before.saturating_add(2));
     let read = |line: &[u8]| serde_json::from_slice::<Kept>(line).ok();
-    let Some(kept) = lines.next().and_then(read).filter(|kept| kept.number == entry) else {
+    // That the entries are whole and in order was verified.
+    let kept = entries.found.as_deref().and_then(read).filter(|kept| kept.number == entry);
+    let Some(kept) = kept else {
         return (Assessed::uncompared(Some(entry), "that entry cannot be read"), Vec::new());
     };
     let mut found = Assessed { entry: Some(entry), compared: true, ..Assessed::default() };
@@ -334,8 +383,7 @@ pub(super) fn compare(bytes: &[u8], export: &[u8], journal: &Report, instance: &
     let Ok(note) = serde_json::from_value::<Note>(kept.note) else {
         return (found, vec![format!("entry {entry} of the journal does not say what was found")]);
     };
-    let later = lines.filter(|line| line.starts_with(BEGIN)).filter_map(read);
-    found.later = later.filter(|kept| kept.outcome == "done").map(|kept| kept.number).max();
+    found.later = entries.later;
     let mut differences = Differences { entry, wrong: Vec::new() };
     found.verdicts = differences.words("the check", &paper.verdicts, &note.findings);
     if !note.clauses.is_empty() {

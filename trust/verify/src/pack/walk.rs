@@ -3,26 +3,27 @@
 //! The manifest says where every byte has to be; this goes along and says what is not so. Behind
 //! damage it goes on where the manifest has the next file, so one flipped bit does not hide the
 //! next. Behind a whole header that is somebody else's it goes on by that header's size. All that
-//! is printed of a foreign header is escaped and cut.
+//! is printed of a foreign header is escaped and cut. What files say of each other is looked at
+//! afterwards (`inside.rs`): of the journal the place and the digest are remembered, of small files
+//! their content.
 
-use super::assessed::{self, Assessed};
 use super::{
     ASSESSMENT, AUTHORITIES, BLOCK, Block, CHECKPOINT, EVIDENCE, EXPORT, Entry, KEYS, Listed, MANIFEST,
-    Manifest, NOTE, Trouble, Verdict, header, octal, shown, signed_text,
+    MANIFEST_LARGEST, Manifest, NOTE, Trouble, Verdict, header, octal, signed_text,
 };
 use crate::lines::Lines;
-use crate::{Roots, verify_with};
+use crate::{Roots, shown};
 use jinyun_journal::note::{Key, Note};
-use jinyun_journal::{export, to_hex};
+use jinyun_journal::to_hex;
 use sha2::{Digest, Sha256};
 use sm3::Sm3;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 
-/// The manifest of a pack of some 50 GB.
-const MANIFEST_MAX: u64 = 64 << 20;
 const SMALL_MAX: u64 = 64 << 10;
 /// An assessment of some ten thousand clauses.
-const ASSESSMENT_MAX: u64 = 64 << 20;
+pub(super) const ASSESSMENT_MAX: u64 = 64 << 20;
+/// A piece of so many bytes is worth a thread: SM3 takes longer than all the rest.
+const BESIDE: usize = 1 << 20;
 /// More is not listed: a pack that is none has endless faults.
 const LISTED: usize = 200;
 
@@ -73,20 +74,36 @@ fn place(block: &Block, files: &[Listed], next: usize) -> Place {
     Place::Alien(entry, why)
 }
 
-/// One pass over a pack.
-struct Walk<'a> {
-    from: &'a mut dyn Read,
-    at: u64,
-    found: Verdict,
-    piece: Vec<u8>,
+/// A file's bytes as they were read, to be known again.
+pub(super) struct Extent {
+    /// Where they begin in the pack.
+    pub at: u64,
+    /// How many there were.
+    pub size: u64,
+    /// Their SHA-256, hex.
+    pub sha256: String,
 }
 
-impl Walk<'_> {
-    fn problem(&mut self, file: Option<&str>, what: &'static str, say: impl Into<String>) {
+/// One pass over a pack.
+pub(super) struct Walk<'a, R: ?Sized> {
+    pub(super) from: &'a mut R,
+    at: u64,
+    pub(super) found: Verdict,
+    piece: Vec<u8>,
+    /// The journal, if it was reached.
+    pub(super) export: Option<Extent>,
+}
+
+impl<'a, R: Read + ?Sized> Walk<'a, R> {
+    fn new(from: &'a mut R) -> Walk<'a, R> {
+        Walk { from, at: 0, found: Verdict::default(), piece: Vec::new(), export: None }
+    }
+
+    pub(super) fn problem(&mut self, file: Option<&str>, what: &'static str, say: impl Into<String>) {
         self.ranged(file, None, what, say);
     }
 
-    fn ranged(&mut self, file: Option<&str>, range: Option<(u64, u64)>, what: &'static str,
+    pub(super) fn ranged(&mut self, file: Option<&str>, range: Option<(u64, u64)>, what: &'static str,
         say: impl Into<String>) {
         let (from, to) = (range.map(|r| r.0), range.map(|r| r.1));
         let file = file.map(String::from);
@@ -185,6 +202,7 @@ impl Walk<'_> {
         let mut buffer = std::mem::take(&mut self.piece);
         let size = buffer.len() as u64;
         let (mut offset, mut bad, mut whole, mut looked) = (0, Vec::<Bad>::new(), true, 0);
+        let begin = self.at;
         for expected in &file.pieces {
             let want = (file.size - offset).min(buffer.len() as u64) as usize;
             let have = self.fill(&mut buffer[..want])?;
@@ -193,13 +211,19 @@ impl Walk<'_> {
                 break;
             }
             let bytes = &buffer[..want];
-            sha256.update(bytes);
-            sm3.update(bytes);
+            let digest = std::thread::scope(|scope| {
+                if want < BESIDE {
+                    sm3.update(bytes);
+                } else {
+                    scope.spawn(|| sm3.update(bytes));
+                }
+                sha256.update(bytes);
+                to_hex(&Sha256::digest(bytes))
+            });
             if let Some(keep) = keep.as_deref_mut() {
                 keep.extend_from_slice(bytes);
             }
             let end = offset + want as u64;
-            let digest = to_hex(&Sha256::digest(bytes));
             if digest != *expected {
                 // Somebody's own pack can have any number of them: some are looked up.
                 let place = || file.pieces.iter().position(|piece| *piece == digest);
@@ -218,6 +242,9 @@ impl Walk<'_> {
         self.piece = buffer;
         let path = file.path.as_str();
         let digest = to_hex(&sha256.finalize());
+        if path == EXPORT {
+            self.export = Some(Extent { at: begin, size: offset, sha256: digest.clone() });
+        }
         let fits = digest == file.sha256 && to_hex(&sm3.finalize()) == file.sm3;
         if bad.is_empty() && whole && !fits {
             let say = format!("{path}: its pieces fit the manifest and its digests do not");
@@ -404,56 +431,6 @@ impl Walk<'_> {
             self.problem(Some(&file.path), "digest", say);
         }
     }
-
-    /// The journal inside, by the code that judges any export.
-    fn journal(&mut self, kept: &Kept, keys: &[Key], outside: &[String], roots: &Roots) {
-        let Some(export) = &kept.export else {
-            self.problem(None, "journal", "the pack holds no export of the journal");
-            return;
-        };
-        let mut lines = export.split(|b| *b == b'\n');
-        if lines.next() != Some(export::MAGIC.as_bytes()) {
-            let say = format!("{EXPORT}: is not an export of the whole journal");
-            self.problem(Some(EXPORT), "journal", say);
-        }
-        let named = lines.next().and_then(|l| serde_json::from_slice::<serde_json::Value>(l).ok())
-            .and_then(|v| v.get("instance").and_then(|i| i.as_str()).map(String::from));
-        if named.is_some_and(|n| n != self.found.instance) {
-            let say = format!("{EXPORT}: is of another instance than the pack");
-            self.problem(Some(EXPORT), "journal", say);
-        }
-        for (path, text) in &kept.checkpoints {
-            let text = String::from_utf8_lossy(text);
-            let line = format!("note {}", serde_json::Value::from(&*text));
-            if !export.split(|b| *b == b'\n').any(|l| l == line.as_bytes()) {
-                let say = format!("{path}: this checkpoint is not among those of {EXPORT}");
-                self.problem(Some(path), "checkpoint", say);
-            }
-        }
-        self.found.journal = Some(verify_with(export, keys, outside, roots));
-    }
-
-    /// The assessment inside, against the journal inside.
-    fn assessment(&mut self, files: &[Listed], kept: &Kept) {
-        let Some(file) = files.iter().find(|file| file.path == ASSESSMENT) else { return };
-        let damaged = self.found.problems.iter().any(|p| p.file.as_deref() == Some(ASSESSMENT));
-        let because = |why: &str| (Assessed::uncompared(None, why), Vec::new());
-        let (found, wrong) = match (&kept.assessment, &kept.export, &self.found.journal) {
-            _ if damaged => because("it is not as the manifest has it"),
-            _ if file.size > ASSESSMENT_MAX => {
-                because(&format!("it has more than {ASSESSMENT_MAX} bytes"))
-            }
-            (Some(bytes), Some(export), Some(journal)) => {
-                assessed::compare(bytes, export, journal, &self.found.instance)
-            }
-            (Some(_), ..) => because("the pack has no export of that"),
-            (None, ..) => because("it was not reached"),
-        };
-        self.found.assessment = Some(found);
-        for say in wrong {
-            self.problem(Some(ASSESSMENT), "assessment", format!("{ASSESSMENT}: {say}"));
-        }
-    }
 }
 
 /// Bytes of a file that are not those of the manifest.
@@ -466,12 +443,11 @@ struct Bad {
 
 /// Contents that are needed after the pass.
 #[derive(Default)]
-struct Kept {
-    export: Option<Vec<u8>>,
-    assessment: Option<Vec<u8>>,
+pub(super) struct Kept {
+    pub assessment: Option<Vec<u8>>,
     keys: Option<Vec<u8>>,
     authorities: Option<Vec<u8>>,
-    checkpoints: Vec<(String, Vec<u8>)>,
+    pub checkpoints: Vec<(String, Vec<u8>)>,
 }
 
 impl Kept {
@@ -480,7 +456,6 @@ impl Kept {
     fn of(&mut self, file: &Listed) -> Option<&mut Vec<u8>> {
         let tree = file.path.strip_prefix(CHECKPOINT).unwrap_or_default();
         match file.path.as_str() {
-            EXPORT => Some(self.export.get_or_insert_default()),
             ASSESSMENT if file.size <= ASSESSMENT_MAX => Some(self.assessment.get_or_insert_default()),
             _ if file.size > SMALL_MAX => None,
             KEYS => Some(self.keys.get_or_insert_default()),
@@ -494,28 +469,51 @@ impl Kept {
     }
 }
 
+/// What a pack is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Trust<'a> {
+    /// The instance's public keys. Without any, those that came with the pack are used: that shows that it
+    /// is whole, not whose it is.
+    pub keys: Option<&'a [Key]>,
+    /// Checkpoints of its journal that were kept outside.
+    pub kept: &'a [String],
+    /// Roots of timestamp authorities. If none are given, those in the pack are used.
+    pub roots: &'a Roots,
+    /// SHA-256 of a program, hex, that the assessment should name.
+    pub program: Option<&'a str>,
+}
+
 /// Checks a pack against trusted keys and kept checkpoints. Without keys, those that came with the
 /// pack are used: that shows that it is whole, not whose it is.
-pub fn check(from: &mut dyn Read, keys: Option<&[Key]>, outside: &[String]) -> io::Result<Verdict> {
+pub fn check<R: Read + Seek>(from: &mut R, keys: Option<&[Key]>, outside: &[String])
+    -> io::Result<Verdict> {
     check_with(from, keys, outside, &Roots::default())
 }
 
 /// The same, and judges timestamps by roots of their authorities; if none are given, by those in the
 /// pack.
-pub fn check_with(from: &mut dyn Read, keys: Option<&[Key]>, outside: &[String], roots: &Roots)
+pub fn check_with<R: Read + Seek>(from: &mut R, keys: Option<&[Key]>, outside: &[String], roots: &Roots)
     -> io::Result<Verdict> {
-    let mut walk = Walk { from, at: 0, found: Verdict::default(), piece: Vec::new() };
-    pass(&mut walk, keys, outside, roots)?;
+    check_by(from, &Trust { keys, kept: outside, roots, program: None })
+}
+
+/// The same by all that can be given. It begins where the source stands, and reads the journal's part of
+/// that a second time.
+pub fn check_by<R: Read + Seek>(from: &mut R, by: &Trust<'_>) -> io::Result<Verdict> {
+    // What cannot be read at any place says so before it was read.
+    let base = from.stream_position()?;
+    let mut walk = Walk::new(from);
+    pass(&mut walk, base, by)?;
     let mut found = walk.found;
     found.bytes = walk.at;
-    found.trusted = keys.is_some();
+    found.trusted = by.keys.is_some();
     let journal = found.journal.as_ref().is_some_and(|j| j.ok);
     found.ok = found.problems.is_empty() && journal;
     Ok(found)
 }
 
-fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &Roots) -> io::Result<()> {
-    let Some(bytes) = walk.front(MANIFEST, MANIFEST_MAX)? else { return Ok(()) };
+fn pass<R: Read + Seek>(walk: &mut Walk<'_, R>, base: u64, by: &Trust<'_>) -> io::Result<()> {
+    let Some(bytes) = walk.front(MANIFEST, MANIFEST_LARGEST)? else { return Ok(()) };
     let manifest = match Manifest::read(&bytes) {
         Ok(manifest) => manifest,
         Err(why) => {
@@ -538,7 +536,7 @@ fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &R
         walk.rest()?;
     }
     walk.named(&manifest.files);
-    let inside = match (&kept.keys, keys) {
+    let inside = match (&kept.keys, by.keys) {
         (Some(text), None) => Key::read_all(&String::from_utf8_lossy(text)),
         _ => Ok(Vec::new()),
     };
@@ -546,7 +544,7 @@ fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &R
         walk.problem(Some(KEYS), "signature", format!("{KEYS}: {}", shown(&why)));
         Vec::new()
     });
-    let keys = keys.unwrap_or(&inside);
+    let keys = by.keys.unwrap_or(&inside);
     walk.signed(&note, (&manifest, &bytes), keys);
     let told = kept.authorities.as_deref().map(|text| Roots::told(&String::from_utf8_lossy(text)));
     let told = match told {
@@ -557,14 +555,14 @@ fn pass(walk: &mut Walk<'_>, keys: Option<&[Key]>, outside: &[String], roots: &R
             Roots::default()
         }
     };
-    walk.journal(&kept, keys, outside, if roots.given() { roots } else { &told });
-    walk.assessment(&manifest.files, &kept);
-    Ok(())
+    let roots = if by.roots.given() { by.roots } else { &told };
+    let by = Trust { keys: Some(keys), kept: by.kept, roots, program: by.program };
+    walk.inside(base, &manifest.files, kept, &by)
 }
 
 /// One file of a pack, unchecked; `None` if it is not there or larger than `most`.
 pub fn member(from: &mut dyn Read, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut walk = Walk { from, at: 0, found: Verdict::default(), piece: Vec::new() };
+    let mut walk = Walk::new(from);
     while let Some(block) = walk.block()? {
         let Some(Entry { path: name, size: Some(size), .. }) = Entry::read(&block) else { break };
         if name == path && size <= most {

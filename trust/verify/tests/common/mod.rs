@@ -25,6 +25,8 @@ pub const ASSESSOR: &str = "assessor.example/x";
 pub const CLOCK: &str = "bank.example/clock";
 pub const PIECE: usize = 4096;
 pub const ENTRIES: usize = 6;
+/// The program whose digest [`document`] names.
+pub const PROGRAM: &str = "a program, as it was built\n";
 /// Entries of assessments: of [`document`], of one that was refused, of [`report`].
 pub const ASSESSED: u64 = 2;
 pub const REFUSED: u64 = 3;
@@ -131,7 +133,7 @@ pub fn document() -> Value {
     let [a, b, c, d, other] = rows();
     json!({
         "instance": "tour",
-        "product": { "name": "Jinyun" },
+        "product": { "name": "Jinyun", "binary_sha256": to_hex(&Sha256::digest(PROGRAM)) },
         "period": { "from": 10, "to": ENDED },
         "standards": [
             { "id": "jrt0167", "name": STANDARD, "clauses": [a, b, c, d] },
@@ -214,12 +216,16 @@ impl Desk {
     }
 
     pub fn export(&self, from: usize, notes: &[Note]) -> Vec<u8> {
-        let period =
-            Period { instance: "tour".into(), epoch: 0, from: from as u64, to: ENTRIES as u64 };
+        self.stretch(from, ENTRIES, notes)
+    }
+
+    /// An export that ends earlier.
+    pub fn stretch(&self, from: usize, to: usize, notes: &[Note]) -> Vec<u8> {
+        let period = Period { instance: "tour".into(), epoch: 0, from: from as u64, to: to as u64 };
         let (all, mut out) = (entries(), Vec::new());
         let leaves = all[..from].iter().map(|entry| Leaf::of(entry));
         let notes: Vec<String> = notes.iter().map(Note::render).collect();
-        export::write(&mut out, &period, leaves, all[from..].iter().cloned(), &notes).unwrap();
+        export::write(&mut out, &period, leaves, all[from..to].iter().cloned(), &notes).unwrap();
         out
     }
 
@@ -242,8 +248,12 @@ pub struct Parts {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Changes lines of its signature.
     pub lines: fn(&Desk, &str, &mut Vec<Line>),
+    /// Changes what is signed of them.
+    pub named: fn(&mut Manifest),
     /// Changes the contents behind the manifest's back.
     pub after: fn(&mut BTreeMap<String, Vec<u8>>),
+    /// Bytes of a piece.
+    pub piece: usize,
 }
 
 impl Parts {
@@ -259,25 +269,32 @@ impl Parts {
             (format!("evidence/{}", to_hex(&Sha256::digest(&record))), record),
             (EXPORT.into(), desk.export(0, &desk.notes(ENTRIES))),
         ];
-        Parts { files: files.into_iter().collect(), lines: |_, _, _| {}, after: |_| {} }
+        Parts {
+            files: files.into_iter().collect(),
+            lines: |_, _, _| {},
+            named: |_| {},
+            after: |_| {},
+            piece: PIECE,
+        }
     }
 
     pub fn pack(&self, desk: &Desk) -> Vec<u8> {
         let listed = |(path, bytes): (&String, &Vec<u8>)| Listed {
             path: path.clone(),
-            pieces: bytes.chunks(PIECE).map(|piece| to_hex(&Sha256::digest(piece))).collect(),
+            pieces: bytes.chunks(self.piece).map(|piece| to_hex(&Sha256::digest(piece))).collect(),
             sha256: to_hex(&Sha256::digest(bytes)),
             size: bytes.len() as u64,
             sm3: to_hex(&Sm3::digest(bytes)),
         };
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             absent: Vec::new(),
             files: self.files.iter().map(listed).collect(),
             format: MAGIC.into(),
             instance: "tour".into(),
             made: "2026-10-01T00:00:00.000000Z".into(),
-            piece: PIECE as u64,
+            piece: self.piece as u64,
         };
+        (self.named)(&mut manifest);
         let manifest = serde_json::to_vec(&manifest).unwrap();
         let text = signed_text("tour", "2026-10-01T00:00:00.000000Z", &manifest);
         let mut signatures = sign(&desk.own, &text);

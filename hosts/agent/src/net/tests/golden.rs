@@ -1,10 +1,7 @@
 //! Golden filters: of the first network and of the router in `document`.
 
 /// The first network's.
-pub const NETWORK: &str = r#"table inet jinyun
-delete table inet jinyun
-table arp jinyun
-delete table arp jinyun
+pub const NETWORK: &str = r#"flush ruleset
 table inet jinyun {
 	set g_web {
 		type ipv4_addr
@@ -97,10 +94,7 @@ table arp jinyun {
 "#;
 
 /// The router's.
-pub const ROUTER: &str = r#"table inet jinyun
-delete table inet jinyun
-table arp jinyun
-delete table arp jinyun
+pub const ROUTER: &str = r#"flush ruleset
 table inet jinyun {
 	chain from_n11111111aaa {
 		ip saddr { 10.0.0.0/24 } accept
