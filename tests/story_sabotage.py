@@ -542,7 +542,7 @@ def other_account(site):
         yield {"limits-hold": f"project {site.project}"}
 
 
-@breaks("idle-ends", "password-policy", "journal-replays")
+@breaks("idle-ends", "password-policy", "tenant-rules", "journal-replays")
 @contextlib.contextmanager
 def no_rules(site):
     """An institution's rules of passwords and sessions, without any demand: the API knows floors."""

@@ -524,6 +524,19 @@ impl View<'_> {
         }
     }
 
+    /// What other rows or records leave open of a clause, if anything.
+    fn open(&self, standing: &Standing) -> Option<String> {
+        let open = self.told(&standing.clause.open, &standing.clause.open_zh);
+        (!open.is_empty()).then(|| format!("{}: {open}", self.say("open", "未答")))
+    }
+
+    /// What a duty's clause rests on beside records, and what those leave open.
+    fn besides(&self, standing: &Standing, duty: &Owed) -> Vec<String> {
+        let needs = (!duty.needs.is_empty())
+            .then(|| format!("{} {}", self.say("needs", "依赖"), self.rows(&duty.needs)));
+        needs.into_iter().chain(self.open(standing)).collect()
+    }
+
     /// How a clause is answered, and why it stands as it does.
     fn answered(&self, standing: &Standing) -> Vec<String> {
         match &standing.clause.answer {
@@ -537,7 +550,9 @@ impl View<'_> {
                     state => word(f.verdict) == word(state) && state != State::Met,
                 })
                 .map(|f| format!("{}: {}", f.check, f.says)).collect(),
-            Way::Duty { duty } => vec![self.due(standing, duty)],
+            Way::Duty { duty } => {
+                std::iter::once(self.due(standing, duty)).chain(self.besides(standing, duty)).collect()
+            }
             Way::NotBuilt { not_built, not_built_zh } => {
                 vec![format!("{}: {}", self.say("missing", "缺"), self.told(not_built, not_built_zh))]
             }
@@ -546,10 +561,7 @@ impl View<'_> {
             }
             Way::SameAs { same_as } => {
                 let as_rows = format!("{} {}", self.say("as", "同"), self.rows(same_as));
-                let open = self.told(&standing.clause.open, &standing.clause.open_zh);
-                let open = Some(open).filter(|open| !open.is_empty());
-                let open = open.map(|open| format!("{}: {open}", self.say("open", "未答")));
-                std::iter::once(as_rows).chain(open).collect()
+                std::iter::once(as_rows).chain(self.open(standing)).collect()
             }
             Way::Facts { facts, facts_zh } => vec![self.told(facts, facts_zh).to_string()],
         }
@@ -689,6 +701,8 @@ impl View<'_> {
                 lines.push(format!("  {what}: {}", self.due(standing, duty)));
                 let shows = self.say(&duty.shows_en, &duty.shows_zh);
                 lines.push(format!("  {} ({}): {shows}", self.say("record", "记录"), word(duty.record)));
+                let besides = self.besides(standing, duty);
+                lines.extend(besides.into_iter().map(|line| format!("  {line}")));
             }
             _ => lines.extend(self.answered(standing).into_iter().map(|line| format!("  {line}"))),
         }

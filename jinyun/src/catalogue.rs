@@ -8,8 +8,10 @@ use crate::fail::{FAILED, Failed, REFUSED};
 use crate::say;
 use crate::session::{Session, Wish};
 use crate::show;
+use crate::whole::put;
 use jinyun_base::Fault;
 use jinyun_evidence::{Answer, BYTES, Catalogue, Imported, Malformed, Titles, import};
+use jinyun_rest::list::quoted;
 use serde_json::Value;
 use std::fs::File;
 use std::io::Read;
@@ -79,14 +81,6 @@ fn unfit(what: &str, malformed: &Malformed) -> Failed {
     Failed::new(REFUSED, format!("the {what} cannot be taken:\n  {}", lines.join("\n  ")))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path))
-        .map_err(|e| Fault::new(format!("{}: {e}", path.display())))
-}
-
 /// A catalogue from its file, which fits the shipped ones.
 fn checked(file: &Path) -> Result<Catalogue, Failed> {
     let name = file.display().to_string();
@@ -119,7 +113,7 @@ fn made(file: &Path, titles: &Titles, out: &Path) -> Result<(), Failed> {
     if again != catalogue {
         return Err(Failed::new(FAILED, "the catalogue would not be read as it is: nothing is written"));
     }
-    write(out, &text)?;
+    put(out, text.as_bytes())?;
     say::out(&format!("{}: {}", out.display(), told(&catalogue)));
     Ok(())
 }
@@ -175,7 +169,7 @@ fn remove(wish: &Wish, key: &str) -> Result<(), Failed> {
                    shows them";
         return Err(Failed::new(REFUSED, say));
     }
-    let path = format!("{PATH}/{key}");
+    let path = format!("{PATH}/{}", quoted(key));
     let answer = Session::open(wish)?.ask("removing the catalogue", "DELETE", &path, None)?;
     if !waits(wish, &answer) {
         say::out("Removed: nothing is judged by it from now on.");

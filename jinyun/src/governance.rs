@@ -14,7 +14,7 @@ use jinyun_base::{Day, Fault, Id, Time};
 use jinyun_engine::{Failure, Job, Query, Resource, View};
 use jinyun_evidence::{
     Answer, Catalogues, Clause, DutyStanding, Evidence, Exception, Finding, Govern, Owed, RecordKind,
-    Registers, Side, State, Verdict, standings,
+    Registers, Side, Standing, State, Verdict, standings,
 };
 use jinyun_governance::{
     Book, Duties, DutyDefault, DutyRecord, Exception as Departure, ExceptionState, FailedClause,
@@ -209,31 +209,80 @@ fn told(what: &str, came: Result<(), Fault>) {
     }
 }
 
-/// Tells the register of risks which clauses have failed by what was found, and which are met.
+/// What the register of risks is told of clauses.
+#[derive(Default)]
+struct Outcomes {
+    /// What fails, and duties that are late.
+    failed: Vec<FailedClause>,
+    /// What is met or recorded.
+    met: BTreeSet<String>,
+    /// Of which nothing fails and a part is not answered: most clauses with checks are never better.
+    partly: BTreeSet<String>,
+}
+
+/// What became of the clauses. Those that could not be tried, or are not built, say nothing of a risk.
+fn outcomes(all: &[Standing], findings: &[Finding], now: Time) -> Outcomes {
+    let mut told = Outcomes::default();
+    for standing in all {
+        let clause = &standing.clause;
+        let says = match &clause.answer {
+            Answer::Checks { checks, .. } if standing.state == State::Failed => {
+                let bad = findings.iter()
+                    .filter(|found| found.verdict == Verdict::Failed && checks.contains(&found.check));
+                let says: Vec<&str> = bad.map(|found| found.says.as_str()).collect();
+                Some(says.join("; "))
+            }
+            Answer::Checks { .. } => None,
+            Answer::Duty { .. } => match standing.duty_state(now) {
+                Some(State::Overdue) => Some(late(standing)),
+                // Whether it was done is known; then the clause is as good as what the duty needs.
+                Some(State::Recorded) => None,
+                _ => continue,
+            },
+            // A clause that another one answers stands and falls with that.
+            _ => continue,
+        };
+        match (says, standing.state) {
+            (Some(says), _) => {
+                let (clause, title) = (clause.id.clone(), clause.title_en.clone());
+                told.failed.push(FailedClause { clause, title, says });
+            }
+            (None, State::Met | State::Recorded) => {
+                told.met.insert(clause.id.clone());
+            }
+            // The worst counts, so none of its checks failed.
+            (None, State::Partly) => {
+                told.partly.insert(clause.id.clone());
+            }
+            _ => {}
+        }
+    }
+    told
+}
+
+/// That a duty is late, in a sentence.
+fn late(standing: &Standing) -> String {
+    let day = |at: i64| Day::of(Time(at));
+    let due = standing.kept.map(|kept| format!("The duty was due on {}", day(kept.due)));
+    let last = match standing.kept.and_then(|kept| kept.last) {
+        Some(at) => format!("its last record is of {}", day(at)),
+        None => "it has no record".into(),
+    };
+    format!("{}; {last}.", due.unwrap_or_default())
+}
+
+/// Tells the register of risks which clauses have failed by what was found or are late, and of which
+/// nothing fails.
 fn raise(shelf: &Shelf, evidence: &Evidence, cloud: &Cloud) -> Result<(), Fault> {
     let findings: Vec<Finding> =
         evidence.watch().findings().into_iter().map(|held| held.finding).collect();
     let (now, (catalogues, book)) = (now(), shelf.now());
     let context = cloud.reader.view(|view| registers(&book, view, now))?.context(now);
-    let (mut failed, mut met) = (Vec::new(), BTreeSet::new());
-    for standing in standings(&catalogues, &findings, &context) {
-        // A clause that another one answers stands and falls with that.
-        let Answer::Checks { checks, .. } = &standing.clause.answer else { continue };
-        match standing.state {
-            State::Failed => {
-                let bad = findings.iter()
-                    .filter(|found| found.verdict == Verdict::Failed && checks.contains(&found.check));
-                let says: Vec<&str> = bad.map(|found| found.says.as_str()).collect();
-                let (clause, title) = (standing.clause.id.clone(), standing.clause.title_en.clone());
-                failed.push(FailedClause { clause, title, says: says.join("; ") });
-            }
-            State::Met => {
-                met.insert(standing.clause.id.clone());
-            }
-            _ => {}
-        }
-    }
-    for command in cloud.reader.view(|view| from_findings(view, &failed, &met))? {
+    let told = outcomes(&standings(&catalogues, &findings, &context), &findings, now);
+    let commands = cloud.reader.view(|view| {
+        from_findings(view, &told.failed, &told.met, &told.partly)
+    })?;
+    for command in commands {
         // A refusal is on record and stops no other.
         if let Err(Failure::Fault(fault)) = cloud.handle.run(Job::Command(Box::new(command))) {
             return Err(fault);
@@ -424,7 +473,74 @@ mod tests {
         number(&mut told, &mut known, &mut db).unwrap();
         assert_eq!(told.records["1"][1]["statement"]["entry"], 77);
     }
-    use jinyun_evidence::{Catalogue, Titles, import};
+    use jinyun_evidence::{Catalogue, Context, Half, Method, Titles, import};
+
+    #[test]
+    fn risks_follow_what_fails_what_is_late_and_what_is_mended() {
+        let row = |id: &str, kind: &str, rest: &str| format!(
+            r#"{{"id": "{id}", "level": "basic", "duty": "provider", "kind": "{kind}", "area": "CPL",
+                "title_zh": "甲", "title_en": "a", "platform": "p", "evidence": "e", {rest}}}"#
+        );
+        let owed = |id: &str, needs: &str, open: &str| row(id, "physical", &format!(
+            r#"{open} "answer": {{"duty": {{"owner": "management", "every": "P1Y", "first": 30,
+                "record": "report", "shows_en": "a", "shows_zh": "甲" {needs}}}}}"#
+        ));
+        let rows = [
+            row("whole", "technical", r#""answer": {"checks": ["x"]}"#),
+            row("part", "technical", r#""answer": {"checks": ["x", "y"], "missing": "the rest"}"#),
+            row("none", "technical", r#""answer": {"not_built": "all"}"#),
+            row("same", "technical", r#""answer": {"same_as": ["whole", "duty"]}"#),
+            owed("duty", "", ""),
+            owed("open", "", r#""open": "the rest", "#),
+            owed("needs", r#", "needs": ["none"]"#, ""),
+            owed("tried", r#", "needs": ["part"]"#, ""),
+        ];
+        let text = format!(
+            r#"{{"standard": "s", "title_zh": "甲", "title_en": "a", "about": "a", "clauses": [{}]}}"#,
+            rows.join(", ")
+        );
+        let all = Catalogues::join(vec![Catalogue::read("jrt0167", &text).unwrap()]).unwrap();
+        let found = |check: &str, verdict| Finding {
+            check: check.into(), verdict, population: 1, sampled: 1, method: Method::Check, at: 0,
+            half: Half::Provider, says: format!("{check} says so"), says_nothing_about: String::new(),
+            entries: Vec::new(),
+        };
+        let noon = Time::parse("2026-11-21T04:00:00Z").unwrap();
+        let (today, ahead) = (Day::of(noon), Day::of(noon).plus(1).end().0);
+        let yesterday = today.plus(-1).end().0;
+        let told = |x: Verdict, y: Verdict, last: Option<i64>, due: i64| {
+            let findings = [found("x", x), found("y", y)];
+            let ids = ["duty", "open", "needs", "tried"];
+            let context = Context {
+                now: noon,
+                stale_after: i64::MAX,
+                duties: ids.map(|id| (id.to_string(), DutyStanding { last, due })).into(),
+                ..Context::default()
+            };
+            let told = outcomes(&standings(&all, &findings, &context), &findings, noon);
+            let failed: Vec<String> =
+                told.failed.iter().map(|f| format!("{}: {}", f.clause, f.says)).collect();
+            let ids = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>().join(" ");
+            [failed.join(", "), ids(&told.met), ids(&told.partly)]
+        };
+        use Verdict::{Error, Failed, Met};
+        let is = |failed: &str, met: &str, partly: &str| [failed, met, partly].map(String::from);
+        let done = Some(noon.0);
+        // What goes back to `partly` is mended; what is not built has no risk and mends none.
+        assert_eq!(told(Met, Met, done, ahead), is("", "duty whole", "open part tried"));
+        assert_eq!(told(Met, Met, None, ahead), is("", "whole", "part"));
+        assert_eq!(told(Met, Failed, done, ahead), is("part: y says so", "duty whole", "open"));
+        let both = "whole: x says so, part: x says so; y says so";
+        assert_eq!(told(Failed, Failed, done, ahead), is(both, "duty", "open"));
+        assert_eq!(told(Met, Error, done, ahead), is("", "duty whole", "open"));
+        let late = |id: &str, last: &str| format!("{id}: The duty was due on 2026-11-20; {last}.");
+        let each = |last: &str| ["duty", "open", "needs", "tried"].map(|id| late(id, last)).join(", ");
+        let never = each("it has no record");
+        assert_eq!(told(Met, Met, None, yesterday), is(&never, "whole", "part"));
+        let old = each("its last record is of 2026-11-21");
+        let said = format!("part: y says so, {old}");
+        assert_eq!(told(Met, Failed, done, yesterday), is(&said, "whole", ""));
+    }
 
     #[test]
     fn every_duty_of_the_catalogue_is_on_a_list_once() {

@@ -10,6 +10,7 @@ use crate::instance::Instance;
 use crate::say;
 use crate::session::{Session, Wish, query};
 use crate::show;
+use crate::whole::keep;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as B64;
 use jinyun_base::Fault;
@@ -19,8 +20,7 @@ use jinyun_journal::note::PublicKey;
 use jinyun_journal::{Checkpoint, HashKind, Key, Note};
 use jinyun_store::Db;
 use serde_json::{Value, json};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What to do with the journal.
@@ -150,31 +150,11 @@ pub fn run(instance: &Instance, wish: &Wish, command: Command) -> Result<(), Fai
     }
 }
 
-/// Writes a file. One that is not whole does not get its name; what is there and is none, as a device,
-/// a pipe or a link, keeps its name and is written into.
-fn whole<T>(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T, Failed>) -> Result<T, Failed> {
-    let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", file.display()));
-    let mut name = file.file_name().unwrap_or_default().to_os_string();
-    name.push(".part");
-    let into = fs::symlink_metadata(file).is_ok_and(|there| !there.is_file());
-    let part = if into { file.to_path_buf() } else { file.with_file_name(name) };
-    let mut out = BufWriter::new(File::create(&part).map_err(bad)?);
-    let done = write(&mut out).and_then(|done| {
-        let named = |()| if into { Ok(()) } else { fs::rename(&part, file) };
-        out.flush().and_then(named).map_err(bad)?;
-        Ok(done)
-    });
-    if done.is_err() && !into {
-        let _ = fs::remove_file(&part);
-    }
-    done
-}
-
 fn export(instance: &Instance, from: u64, file: &Path) -> Result<(), Failed> {
     let settings = instance.settings()?;
     let mut db = Db::open(&instance.store(&settings))?;
     let lines = jinyun_governance::Lines::read(&mut jinyun_engine::View::new(&mut db))?;
-    let period = whole(file, |out| {
+    let period = keep(file, |out| {
         db.export_with(&instance.name, from, &|note| lines.under(&note), out).map_err(Failed::from)
     })?;
     say::out(&format!(
@@ -187,7 +167,7 @@ fn export(instance: &Instance, from: u64, file: &Path) -> Result<(), Failed> {
 /// Takes an export over the API.
 fn take(wish: &Wish, path: &str, file: &Path) -> Result<(), Failed> {
     let session = Session::open(wish)?;
-    whole(file, |out| session.download("the export", path, out))?;
+    keep(file, |out| session.download("the export", path, out))?;
     say::out(&format!(
         "{}: check it with `jinyun-verify --keys KEYS {0}`, with the keys as they were handed over",
         file.display()
@@ -417,31 +397,6 @@ mod tests {
         let mut fresh = shown(3);
         fresh["checkpoint"] = Value::Null;
         assert!(proof(&fresh, &[]).unwrap()[0].contains("not under"));
-    }
-
-    #[test]
-    fn a_file_that_is_not_whole_gets_no_name() {
-        let dir = jinyun_testdb::Dir::new("whole");
-        let file = dir.join("export");
-        let all = |out: &mut dyn Write| {
-            out.write_all(b"all").unwrap();
-            Ok::<(), Failed>(())
-        };
-        let failed = whole(&file, |out| {
-            all(out)?;
-            Err::<(), Failed>(Failed::new(FAILED, "no"))
-        });
-        assert!(failed.is_err());
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
-        whole(&file, all).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "all");
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
-        // A link stays one.
-        let link = dir.join("link");
-        std::os::unix::fs::symlink(dir.join("other"), &link).unwrap();
-        whole(&link, all).unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read_to_string(dir.join("other")).unwrap(), "all");
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod say;
 mod session;
 mod show;
 mod supervise;
+mod whole;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use fail::{FAILED, Failed};

@@ -7,6 +7,7 @@
 use crate::fail::{Failed, REFUSED};
 use crate::say;
 use crate::show::plain;
+use crate::whole::put;
 use jinyun_base::Fault;
 use jinyun_planner::read::{csv, json, limits, yaml};
 use jinyun_planner::rules::Facts;
@@ -51,14 +52,17 @@ pub fn run(options: &Options) -> Result<(), Failed> {
         say::out(document.trim_end());
         return Ok(());
     };
+    if output.file_name().is_none() {
+        return Err(wrong(output, "names no file: say which one --to writes"));
+    }
     let beside = output.with_file_name("projects.json");
     if *output == beside {
         let say = "--to projects.json is where the projects go: name another file";
         return Err(Failed::new(REFUSED, say));
     }
     let projects = json!({ "format": plan.format, "projects": written(&plan.projects)? });
-    write(output, &document)?;
-    write(&beside, &text(&projects)?)?;
+    put(output, document.as_bytes())?;
+    put(&beside, text(&projects)?.as_bytes())?;
     say::out(&format!(
         "{}: {} systems, {} waves, {} open questions; {}: {} projects", output.display(),
         plan.summary.systems, plan.waves.len(), plan.summary.questions, beside.display(),
@@ -138,14 +142,6 @@ fn refused(path: &Path, what: &str, malformed: &Malformed) -> Failed {
     Failed::new(REFUSED, format!("{what} cannot be taken:\n  {}", lines.join("\n  ")))
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Fault> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path))
-        .map_err(|e| Fault::new(format!("{}: {e}", path.display())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +195,20 @@ mod tests {
         let left: Vec<_> = std::fs::read_dir(&dir.0).unwrap().flatten()
             .filter(|e| e.file_name().to_string_lossy().ends_with(".part")).collect();
         assert!(left.is_empty());
+    }
+
+    #[test]
+    fn what_names_no_file_is_refused() {
+        let dir = Dir::new("nameless");
+        let input = dir.put("a.yaml", YAML);
+        std::fs::create_dir(dir.0.join("below")).unwrap();
+        for output in [dir.0.join(".."), dir.0.join("below").join(".."), PathBuf::from("/")] {
+            let failed = run(&options(input.clone(), "md", &output)).unwrap_err();
+            assert_eq!(failed.code, REFUSED);
+            assert!(failed.say.contains("names no file"), "{}", failed.say);
+        }
+        assert_eq!(std::fs::read_dir(&dir.0).unwrap().count(), 2);
+        assert_eq!(std::fs::read_dir(dir.0.join("below")).unwrap().count(), 0);
     }
 
     /// The shipped examples: the table and the institution's own document are the other document.

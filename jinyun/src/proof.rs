@@ -82,6 +82,7 @@ pub fn table(edge: &Edge) -> Vec<RouteFact> {
 /// Takes evidence from here on. Whoever commits something rings the bell. What an assessment left
 /// whose process was killed goes first; for that, hosts must be able to connect.
 pub fn watch(evidence: Arc<Evidence>, bell: Arc<Bell>, hosts: Arc<Hosts>) -> Result<(), Fault> {
+    evidence.started()?;
     let (quick, here) = (evidence.clone(), hosts.clone());
     spawn("evidence", move || {
         first(&here);

@@ -11,6 +11,7 @@ use crate::fail::{Failed, USAGE};
 use crate::instance::Instance;
 use crate::session::Wish;
 use crate::say;
+use crate::whole::{keep, put};
 use jinyun_base::{Fault, OsEntropy};
 use jinyun_journal::merkle::HashKind;
 use jinyun_kms::Kms;
@@ -20,8 +21,9 @@ use jinyun_report::pack::{self, Body, Item};
 use jinyun_report::{Made, html, pdf};
 use jinyun_store::Db;
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What is asked.
@@ -105,31 +107,13 @@ fn doubt(of: &Assessment) -> Option<String> {
     ))
 }
 
-/// Under another name first.
-pub(crate) fn keep(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<(), Fault>)
-    -> Result<(), Fault> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let mut out = BufWriter::new(File::create(&part).map_err(at(&part))?);
-    let done = write(&mut out).and_then(|()| out.flush().map_err(at(&part)))
-        .and_then(|()| out.get_ref().sync_all().map_err(at(&part)))
-        .and_then(|()| std::fs::rename(&part, path).map_err(at(path)));
-    if done.is_err() {
-        // What is left of it is of no use; the first failure is the one to tell.
-        let _ = std::fs::remove_file(&part);
-    }
-    done
-}
-
 /// Files of a directory, without the directory that they have in a pack.
 fn spread(items: Vec<Item>, dir: &Path) -> Result<(), Fault> {
     std::fs::create_dir_all(dir).map_err(at(dir))?;
     for item in items {
         let name = item.path.rsplit('/').next().unwrap_or_default();
         if let Body::Bytes(bytes) = &item.body {
-            let path = dir.join(name);
-            keep(&path, |out| out.write_all(bytes).map_err(at(&path)))?;
+            put(&dir.join(name), bytes)?;
         }
     }
     Ok(())
@@ -169,10 +153,8 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
     match options.format.as_str() {
         "oscal" => spread(pack::oscal_items(&made, &[])?, place)?,
         "statement" => spread(pack::statement_items(&made)?, place)?,
-        "html" => {
-            keep(place, |out| out.write_all(html::page(&made).as_bytes()).map_err(at(place)))?;
-        }
-        "pdf" => keep(place, |out| out.write_all(&pdf::pdf(&made)).map_err(at(place)))?,
+        "html" => put(place, html::page(&made).as_bytes())?,
+        "pdf" => put(place, &pdf::pdf(&made))?,
         _ => packed(instance, options, &value, &made)?,
     }
     say::out(&format!("{}: {} of instance \"{}\"", place.display(), options.format,
@@ -180,7 +162,7 @@ pub fn run(instance: &Instance, options: &Options, wish: &Wish) -> Result<(), Fa
     Ok(())
 }
 
-/// A pack: the export of the journal first, into a file beside it.
+/// A pack: the export of the journal first, into a hidden file beside it that nobody else has.
 fn packed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>) -> Result<(), Fault> {
     if made.of.instance != instance.name {
         return Err(Fault::new(format!(
@@ -195,17 +177,28 @@ fn packed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
         "a pack is signed with the instance's keys, which root alone reads: {}: {e}", root.display()
     )))?;
     let kms = Kms::open(&root, &instance.name, Box::<OsEntropy>::default())?;
-    let mut journal = options.place.as_os_str().to_owned();
-    journal.push(".journal");
-    let journal = PathBuf::from(journal);
-    let done = signed(instance, options, value, made, &kms, &journal, &settings);
+    let db = Db::open(&instance.store(&settings))?;
+    let Some(name) = options.place.file_name() else {
+        return Err(Fault::new(format!("{}: names no file", options.place.display())));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(".journal.part");
+    let journal = options.place.with_file_name(hidden);
+    let file = File::options().write(true).create_new(true).open(&journal).map_err(|e| {
+        let more = match e.kind() {
+            ErrorKind::AlreadyExists => ": remove it, if nobody makes this pack just now",
+            _ => "",
+        };
+        Fault::new(format!("{}: {e}{more}", journal.display()))
+    })?;
+    let done = signed(instance, options, value, made, &kms, (journal.as_path(), file), db);
     let _ = std::fs::remove_file(&journal);
     done
 }
 
-fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>, kms: &Kms, journal: &Path,
-    settings: &crate::instance::Settings) -> Result<(), Fault> {
-    let mut db = Db::open(&instance.store(settings))?;
+fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>, kms: &Kms,
+    (journal, file): (&Path, File), mut db: Db) -> Result<(), Fault> {
     let lines = jinyun_governance::Lines::read(&mut jinyun_engine::View::new(&mut db))?;
     let authorities = jinyun_governance::authorities(&mut jinyun_engine::View::new(&mut db))?;
     // The export ends at the newest checkpoint, which comes within a second: it should have the
@@ -217,9 +210,9 @@ fn signed(instance: &Instance, options: &Options, value: &Value, made: &Made<'_>
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    keep(journal, |out| {
-        db.export_with(&instance.name, options.from, &|note| lines.under(&note), out).map(|_| ())
-    })?;
+    let mut out = BufWriter::new(file);
+    db.export_with(&instance.name, options.from, &|note| lines.under(&note), &mut out)?;
+    out.flush().map_err(at(journal))?;
     let export = Body::File(journal.into());
     let checkpoints = pack::newest_notes(&export)?;
     let made = Made { checkpoints: &checkpoints, ..*made };
@@ -265,12 +258,10 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_leaves_nothing() {
+    fn what_is_neither_is_not_read() {
         let dir = jinyun_testdb::Dir::new("report");
         let path = dir.join("report");
-        assert!(keep(&path, |_| Err(Fault::new("no"))).is_err());
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
-        keep(&path, |out| out.write_all(b"{\"a\":1}").map_err(at(&path))).unwrap();
+        put(&path, b"{\"a\":1}").unwrap();
         assert_eq!(read(&path).unwrap()["a"], 1);
         std::fs::write(&path, "neither").unwrap();
         assert!(read(&path).is_err());

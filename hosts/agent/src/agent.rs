@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_secs(1);
 const THOROUGH: Duration = Duration::from_secs(30);
 /// A report at least this often: its absence is how the control plane knows of a dead host.
 const REPORT: Duration = Duration::from_secs(5);
+/// So old may a question about probes get before its turn: who asked has given up by then.
+const STALE: Duration = Duration::from_secs(10);
 /// How many questions about probes are answered at once; each tries up to sixteen things at once.
 const PROBERS: usize = 2;
 
@@ -316,16 +318,24 @@ fn share(
     find: impl Fn(Ask) -> Answer + Send + Sync + 'static,
     tell: impl Fn(u64, Answer) + Send + Sync + 'static,
 ) -> io::Result<()> {
-    let reply = Arc::new(move |(n, ask): Question| tell(n, find(ask)));
-    let (to_probers, probes) = channel::<Question>();
+    let reply = Arc::new(move |(n, ask): Question, since: Instant| {
+        let answer = if since.elapsed() < STALE {
+            find(ask)
+        } else {
+            let why = "Others were asked before, and it took too long.".to_owned();
+            Answer::Failed { why }
+        };
+        tell(n, answer);
+    });
+    let (to_probers, probes) = channel::<(Question, Instant)>();
     let probes = Arc::new(Mutex::new(probes));
     for _ in 0..PROBERS {
         let (probes, reply) = (Arc::clone(&probes), Arc::clone(&reply));
         let work = move || loop {
             // Let go of before it is answered: the next one takes the next question.
             let next = locked(&probes).recv();
-            let Ok(question) = next else { return };
-            reply(question);
+            let Ok((question, since)) = next else { return };
+            reply(question, since);
         };
         std::thread::Builder::new()
             .name("probes".into())
@@ -335,9 +345,9 @@ fn share(
         while let Ok(question) = asks.recv() {
             if matches!(question.1, Ask::Probe(_) | Ask::Probes { .. }) {
                 // Whoever takes them lives as long as this.
-                let _ = to_probers.send(question);
+                let _ = to_probers.send((question, Instant::now()));
             } else {
-                reply(question);
+                reply(question, Instant::now());
             }
         }
     };

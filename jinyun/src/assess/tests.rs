@@ -136,6 +136,11 @@ fn lines_say_state_reason_and_counts() {
     assert!(text("--clause 6.1-E-f").contains("facility manager, P1Y, due 1970-01-02"));
     assert!(text("--clause 6.1-E-a").contains("no due date is known"));
     assert!(text("--clause GD-C3").contains("as 10.1-B-c "));
+    let paper = text("--clause 9.7-E-b");
+    for want in ["needs 9.7-B-1 NOT BUILT", "open: no backups that could be tested"] {
+        assert!(paper.contains(want), "{want} in\n{paper}");
+    }
+    assert!(text("--clause 10.5-B-b").contains("open: no certified module"));
     let zh = text("--clause 6.1-E-f --lang zh");
     for want in ["防雷", "机房主管", "到期 1970-01-02", "待办", "服务商"] {
         assert!(zh.contains(want), "{want} in\n{zh}");

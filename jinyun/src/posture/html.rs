@@ -9,9 +9,9 @@ use super::now::Known;
 use super::{CLAUSES, Filter, array, institution};
 use crate::control;
 use crate::fail::{Failed, REFUSED};
-use crate::report::keep;
 use crate::say;
 use crate::session::{Session, Wish};
+use crate::whole::put;
 use jinyun_base::Fault;
 use jinyun_report::html::live::{self, Frame, Live};
 use std::path::Path;
@@ -35,10 +35,7 @@ fn ask(wish: &Wish, filter: &Filter) -> Result<(Live, String), Failed> {
 
 /// Writes the page whole, or leaves the one before.
 fn write(file: &Path, live: &Live, frame: Frame<'_>) -> Result<(), Failed> {
-    let page = live::page(live, frame);
-    let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", file.display()));
-    keep(file, |out| out.write_all(page.as_bytes()).map_err(bad))?;
-    Ok(())
+    put(file, live::page(live, frame).as_bytes()).map_err(Failed::from)
 }
 
 /// Writes it, once or until interrupted. What fails the first time fails; later the page says so.

@@ -2,8 +2,8 @@
 //!
 //! An accepted risk is accepted by somebody else than whoever wrote it up, for a time, and the
 //! acceptance ends by the calendar and with any change of what was accepted. A clause that fails
-//! raises a risk by itself, once; when the clause is met again the platform proposes to close it,
-//! and a person decides: that a check is green says nothing of why it was red.
+//! raises a risk by itself, once; when nothing of it fails any more the platform proposes to close
+//! it, and a person decides: that a check is green says nothing of why it was red.
 
 use crate::{Said, check_text, check_title, domain_of, home, own, read, target};
 use jinyun_base::{Day, Fault, Id, Kind, Period, Refusal, Refused, Time, check_name};
@@ -91,7 +91,7 @@ pub struct RiskSpec {
     pub told: Vec<Said>,
     /// That it was accepted.
     pub accepted: Option<Acceptance>,
-    /// Since when the clause is met again.
+    /// Since when nothing of the clause fails any more.
     pub met_since: Option<Time>,
     /// That it was closed.
     pub closed: Option<Said>,
@@ -334,9 +334,11 @@ fn cut(text: &str, longest: usize) -> String {
 }
 
 /// What to tell the register after an assessment: a risk for each failed clause that has none, and
-/// that a risk's clause is met, or not met any more. What the register knows is not told again.
-pub fn from_findings(view: &mut View<'_>, failed: &[FailedClause], met: &BTreeSet<String>)
-    -> Result<Vec<Command>, Fault> {
+/// that a risk's clause does not fail any more, or fails again. What the register knows is not told
+/// again. `partly` are clauses of which nothing fails and a part is not answered: there what the
+/// platform wrote up is mended, and what a person wrote up may be about that part.
+pub fn from_findings(view: &mut View<'_>, failed: &[FailedClause], met: &BTreeSet<String>,
+    partly: &BTreeSet<String>) -> Result<Vec<Command>, Fault> {
     let own = |action: &str| Command::new(action, Actor::system("governance"), "findings")
         .at(&PROVIDER.into(), &"".into());
     let query = Query { domain: Some(PROVIDER.into()), ..Query::field("open", "yes") };
@@ -350,7 +352,9 @@ pub fn from_findings(view: &mut View<'_>, failed: &[FailedClause], met: &BTreeSe
         }
     }
     for (clause, have) in open {
-        if met.contains(&clause) && have.spec.met_since.is_none() {
+        let ours = have.spec.author.is_empty();
+        let mended = met.contains(&clause) || (ours && partly.contains(&clause));
+        if mended && have.spec.met_since.is_none() {
             commands.push(own("governance:risk:propose").on(have.id));
         }
     }

@@ -3,7 +3,8 @@
 //! A row says what a clause asks, of whom, and the one way in which it is answered: by checks, as a
 //! duty with a due date, by the tenant, by other rows, by nothing yet. It says no state: the state
 //! follows from findings and records, so nobody can write "met" into a file. A technical clause
-//! cannot be answered by a duty: paper does not stand in for a mechanism.
+//! cannot be answered by a duty, and a duty that is about a mechanism is no better than the row of
+//! that mechanism: paper does not stand in for it.
 //!
 //! A malformed row is refused with the whole catalogue, and the error names file, row and field: one
 //! that is half read would report less than the standards ask. What the files hold is described in
@@ -189,6 +190,10 @@ pub struct Owed {
     pub shows_en: String,
     /// The same in Chinese.
     pub shows_zh: String,
+    /// The rows of what has to be there, so that a record can show anything: the clause stands no
+    /// better than the worst of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
 }
 
 impl Owed {
@@ -262,6 +267,17 @@ pub enum Answer {
     },
 }
 
+impl Answer {
+    /// The rows by whose states the clause's own follows: those that answer it, or what its duty needs.
+    pub fn leans_on(&self) -> &[String] {
+        match self {
+            Answer::SameAs { same_as } => same_as,
+            Answer::Duty { duty } => &duty.needs,
+            _ => &[],
+        }
+    }
+}
+
 /// The tenant's half of a clause that both sides share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
@@ -322,7 +338,7 @@ pub struct Clause {
     /// Rows about the same subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub see: Vec<String>,
-    /// What of it the rows that answer it leave open; empty if nothing.
+    /// What of it the rows or the records that answer it leave open; empty if nothing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub open: String,
     /// The same in Chinese; empty if nobody has said it.
@@ -359,7 +375,7 @@ impl Clause {
         own.iter().chain(tenants).map(String::as_str)
     }
 
-    /// What of it is not answered, where checks or other rows answer the rest.
+    /// What of it is not answered, where checks, other rows or records answer the rest.
     pub fn missing(&self) -> &str {
         match &self.answer {
             Answer::Checks { missing, .. } => missing,
@@ -563,9 +579,12 @@ impl Catalogues {
             gone.map(|id| (field, format!("there is no row {id}"))).collect()
         };
         let mut wrong = nowhere("see", &clause.see);
-        let Answer::SameAs { same_as } = &clause.answer else { return wrong };
-        let field = "answer.same_as";
-        let gone = nowhere(field, same_as);
+        let (field, others) = match &clause.answer {
+            Answer::SameAs { same_as } => ("answer.same_as", same_as),
+            Answer::Duty { duty } => ("answer.duty.needs", &duty.needs),
+            _ => return wrong,
+        };
+        let gone = nowhere(field, others);
         if !gone.is_empty() {
             wrong.extend(gone);
             return wrong;
@@ -574,7 +593,13 @@ impl Catalogues {
             wrong.push((field, "leads back to its own row".into()));
             return wrong;
         }
-        let part = |tenant| same_as.iter().any(|id| self.has_half(id, tenant));
+        if let Answer::Duty { .. } = &clause.answer {
+            // A row without that half would be passed over in silence.
+            let none = others.iter().filter(|id| !self.has_half(id, false));
+            wrong.extend(none.map(|id| (field, format!("the row {id} has no provider's half"))));
+            return wrong;
+        }
+        let part = |tenant| others.iter().any(|id| self.has_half(id, tenant));
         if clause.duty != Side::User && !part(false) {
             wrong.push((field, "none of those rows has a provider's half".into()));
         }
@@ -585,8 +610,7 @@ impl Catalogues {
     }
 
     fn circle<'a>(&'a self, clause: &'a Clause, start: &str, seen: &mut BTreeSet<&'a str>) -> bool {
-        let Answer::SameAs { same_as } = &clause.answer else { return false };
-        same_as.iter().any(|id| {
+        clause.answer.leans_on().iter().any(|id| {
             if id == start {
                 return true;
             }
@@ -634,14 +658,10 @@ impl Catalogues {
         self.all.get(self.at.get(id)?.0)
     }
 
-    /// The rows that point at this one, as the same subject or as what answers them.
+    /// The rows that point at this one, as the same subject, as what answers them or as what they need.
     pub fn pointing_at<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Clause> {
         self.clauses().map(|(_, clause)| clause).filter(move |clause| {
-            let same: &[String] = match &clause.answer {
-                Answer::SameAs { same_as } => same_as,
-                _ => &[],
-            };
-            clause.see.iter().chain(same).any(|other| other == id)
+            clause.see.iter().chain(clause.answer.leans_on()).any(|other| other == id)
         })
     }
 

@@ -109,6 +109,9 @@ pub(crate) fn read_json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
+/// What is said when the control process starts: which program it is.
+pub(crate) const STARTED: &str = "evidence:program:start";
+
 /// Writes a file whole or not at all.
 pub(crate) fn keep(path: &Path, value: &Value) -> Result<(), Fault> {
     let part = path.with_extension("part");
@@ -270,6 +273,18 @@ impl Evidence {
         }
     }
 
+    /// Says which program has been started. An assessment names the one that made it; which others ran
+    /// between two assessments nobody could tell otherwise.
+    pub fn started(&self) -> Result<(), Fault> {
+        self.real.tell(STARTED, self.product()).map(drop)
+            .map_err(|e| Fault::new(format!("saying which program was started: {e}")))
+    }
+
+    /// Up to so many entries an assessment goes through the whole journal; the first call holds.
+    pub fn patience(&self, entries: u64) {
+        let _ = self.real.longest.set(entries);
+    }
+
     /// Assesses everything. One at a time.
     pub fn assess(&self) -> Result<Report, Failure> {
         self.assessed().map(|made| made.report)
@@ -288,11 +303,9 @@ impl Evidence {
         let (mut troubles, mut world) = (Vec::new(), World::default());
         real.attack(nonce.as_deref(), true, &mut world, &mut troubles)?;
         real.near(Needs::QUICK, &mut world);
-        real.whole(&mut world, &mut troubles)?;
+        let long = real.whole(&mut world, &mut troubles)?;
         world.now = real.now();
-        let findings: Vec<Finding> = CHECKS.iter()
-            .map(|check| with_nonce(check.find(&world), check.needs, nonce.as_deref())).collect();
-        self.watch.found(findings.clone());
+        let findings = self.judged(&world, long, nonce.as_deref());
         troubles.extend(self.refused().iter()
             .map(|(key, why)| format!("the catalogue {key} is not loaded: {why}")));
         troubles.extend(self.stuck().map(|why| format!("the catalogues are not those installed: {why}")));
@@ -302,6 +315,28 @@ impl Evidence {
         let (name, context) = (&real.setup.instance, registers.context(real.now()));
         let report = Report::new(&catalogues, name, began, findings, troubles, &context);
         Ok(Made { report, shares: tenants::shares(&world), registers, catalogues })
+    }
+
+    /// What all checks say of the world. Of a journal that was too long to be gone through, those that read
+    /// it say what they found when it was followed last, and when that was.
+    fn judged(&self, world: &World, long: bool, nonce: Option<&str>) -> Vec<Finding> {
+        let held = if long { self.watch.findings() } else { Vec::new() };
+        let mut held: BTreeMap<String, Finding> =
+            held.into_iter().map(|held| (held.finding.check.clone(), held.finding)).collect();
+        let (mut all, mut new) = (Vec::new(), Vec::new());
+        for check in CHECKS {
+            let reads = [Needs::JOURNAL, Needs::PROOF].iter().any(|needs| check.needs.has(*needs));
+            match held.remove(check.name).filter(|_| reads) {
+                Some(found) => all.push(found),
+                None => {
+                    let found = with_nonce(check.find(world), check.needs, nonce);
+                    new.push(found.clone());
+                    all.push(found);
+                }
+            }
+        }
+        self.watch.found(new);
+        all
     }
 
     /// Assesses for a caller: the report, its digest, and the journal's entry about it.

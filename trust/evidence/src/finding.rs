@@ -8,7 +8,7 @@
 //! as "met". An old finding is no proof of today, so it makes its clause stale, but a failure stays
 //! one until it was looked at again.
 
-use crate::catalogue::{Answer, Catalogue, Catalogues, Clause, Level, MAIN, Side};
+use crate::catalogue::{Answer, Catalogue, Catalogues, Clause, Level, MAIN, Owed, Side};
 use jinyun_base::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -166,6 +166,26 @@ pub struct Standing {
     /// Why it does not apply, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<Exception>,
+}
+
+impl Standing {
+    /// How the duty stands by its records alone, whatever else its clause needs; nothing if it is none.
+    pub fn duty_state(&self, now: Time) -> Option<State> {
+        match &self.clause.answer {
+            Answer::Duty { .. } if self.state == State::NotApplicable => Some(self.state),
+            Answer::Duty { .. } => Some(by_records(self.kept.as_ref(), now)),
+            _ => None,
+        }
+    }
+}
+
+/// A duty of which nothing is known has no record, and nobody can say that it is late.
+fn by_records(kept: Option<&DutyStanding>, now: Time) -> State {
+    match kept {
+        Some(kept) if kept.due < now.0 => State::Overdue,
+        Some(DutyStanding { last: Some(_), .. }) => State::Recorded,
+        Some(DutyStanding { last: None, .. }) | None => State::Due,
+    }
 }
 
 /// How many clauses stand how.
@@ -387,7 +407,7 @@ impl Judge<'_> {
             // What follows answers the provider's half of a shared clause.
             _ if clause.duty == Side::Both && half == Half::Tenant => None,
             Answer::Checks { checks, missing, .. } => Some(self.checks(checks, missing)),
-            Answer::Duty { .. } => Some(self.duty(&clause.id)),
+            Answer::Duty { duty } => Some(self.duty(clause, duty)),
             Answer::NotBuilt { .. } => Some(State::NotBuilt),
             Answer::Tenant { .. } => Some(State::Tenant),
         }
@@ -410,13 +430,15 @@ impl Judge<'_> {
         names.iter().map(one).fold(start, State::max)
     }
 
-    /// A duty of which nothing is known has no record, and nobody can say that it is late.
-    fn duty(&self, id: &str) -> State {
-        match self.context.duties.get(id) {
-            Some(kept) if kept.due < self.context.now.0 => State::Overdue,
-            Some(DutyStanding { last: Some(_), .. }) => State::Recorded,
-            Some(DutyStanding { last: None, .. }) | None => State::Due,
-        }
+    /// A record of work at a mechanism shows nothing where there is no mechanism: the clause is no better
+    /// than the rows that the duty needs, and `partly` at best where records leave something open.
+    fn duty(&self, clause: &Clause, duty: &Owed) -> State {
+        let own = by_records(self.context.duties.get(&clause.id), self.context.now);
+        duty.needs.iter()
+            .filter_map(|id| self.half(self.catalogues.clause(id)?, Half::Provider))
+            // Without a record nothing is answered, not even in part.
+            .chain((!clause.open.is_empty() && own == State::Recorded).then_some(State::Partly))
+            .fold(own, State::max)
     }
 }
 
@@ -552,6 +574,60 @@ mod tests {
         assert_eq!(states["same"].0, Failed);
         assert_eq!(states["same-shared"], (Failed, Some(Error)));
         assert_eq!(states["same-user"].0, Error);
+    }
+
+    #[test]
+    fn a_record_is_no_better_than_what_its_duty_needs() {
+        let owed = |id: &str, needs: &str, open: &str| row(id, "provider", "physical", &format!(
+            r#"{open} "answer": {{"duty": {{"owner": "management", "every": "P1Y", "first": 30,
+                "record": "report", "shows_en": "a", "shows_zh": "甲" {needs}}}}}"#
+        ));
+        let all = joined(&[
+            row("checked", "provider", "technical", r#""answer": {"checks": ["x"]}"#),
+            // Its tenant's half, which is on a list, says nothing of the mechanism.
+            row("none", "both", "technical", r#""answer": {"not_built": "all"},
+                "tenant": {"does": "it", "seen": "nothing"}"#),
+            owed("alone", "", ""),
+            owed("tried", r#", "needs": ["checked", "alone"]"#, ""),
+            owed("paper", r#", "needs": ["checked", "none"]"#, ""),
+            owed("open", "", r#""open": "the rest", "#),
+            row("same", "provider", "technical", r#""answer": {"same_as": ["paper"]}"#),
+        ]);
+        let duties = ["alone", "tried", "paper", "open"];
+        let told = |x: Verdict, last: Option<i64>, due: i64, away: &[&str]| {
+            let exception = Exception { reason: "no".into(), who: "somebody".into() };
+            let context = Context {
+                now: Time(10),
+                duties: duties.map(|id| (id.to_string(), DutyStanding { last, due })).into(),
+                exceptions: away.iter().map(|id| (id.to_string(), exception.clone())).collect(),
+                ..Context::default()
+            };
+            let all = standings(&all, &[found("x", x, 0)], &context);
+            let of = |id: &str| all.iter().find(|s| s.clause.id == id).unwrap();
+            // By records alone, all stand alike.
+            let own = |id: &str| of(id).duty_state(Time(10));
+            assert_eq!([own("checked"), own("same")], [None, None]);
+            assert_eq!(of("same").state, of("paper").state);
+            (duties.map(|id| of(id).state), duties.map(own))
+        };
+        use Verdict as V;
+        let done = Some(1);
+        for (x, last, due, own, want) in [
+            (V::Met, done, 20, Recorded, [Recorded, Recorded, NotBuilt, Partly]),
+            (V::Partly, done, 20, Recorded, [Recorded, Partly, NotBuilt, Partly]),
+            (V::Error, done, 20, Recorded, [Recorded, Error, NotBuilt, Partly]),
+            (V::Failed, done, 20, Recorded, [Recorded, Failed, Failed, Partly]),
+            (V::Met, None, 20, Due, [Due, Due, NotBuilt, Due]),
+            (V::Met, done, 9, Overdue, [Overdue, Overdue, Overdue, Overdue]),
+            (V::Failed, None, 9, Overdue, [Overdue, Failed, Failed, Overdue]),
+        ] {
+            assert_eq!(told(x, last, due, &[]), (want, [Some(own); 4]), "{x:?} {last:?} {due}");
+        }
+        // What does not apply takes nothing from a record.
+        let (states, _) = told(V::Met, done, 20, &["none"]);
+        assert_eq!(states, [Recorded, Recorded, Recorded, Partly]);
+        let (states, own) = told(V::Met, done, 20, &["paper"]);
+        assert_eq!((states[2], own[2]), (NotApplicable, Some(NotApplicable)));
     }
 
     #[test]

@@ -79,8 +79,9 @@ pub(crate) fn full(report: &Report, around: &Around<'_>) -> Value {
     }).collect();
     let findings: Vec<Value> =
         report.findings.iter().map(|found| finding(found, marks, &then)).collect();
+    let ended = Time(report.ended);
     let duties: Vec<Value> =
-        report.clauses.iter().filter_map(|standing| duty(standing, registers)).collect();
+        report.clauses.iter().filter_map(|standing| duty(standing, registers, ended)).collect();
     let exceptions: Vec<Value> = match registers.departures.is_empty() {
         false => registers.departures.clone(),
         true => report.clauses.iter().filter_map(exception).collect(),
@@ -356,8 +357,8 @@ fn shown(records: &[Value]) -> (Vec<&Value>, Option<&Value>) {
     (files, said.max_by_key(order))
 }
 
-/// A duty with its records.
-fn duty(standing: &Standing, registers: &Registers) -> Option<Value> {
+/// A duty with its records, and how it stands by those: what else its clause needs is the clause's state.
+fn duty(standing: &Standing, registers: &Registers, now: Time) -> Option<Value> {
     let Answer::Duty { duty } = &standing.clause.answer else { return None };
     let Owed { owner, every, shows_zh, shows_en, .. } = duty;
     let id = &standing.clause.id;
@@ -375,7 +376,7 @@ fn duty(standing: &Standing, registers: &Registers) -> Option<Value> {
         "every": String::from(*every),
         "last": kept.and_then(|kept| kept.last),
         "due": due,
-        "state": standing.state,
+        "state": standing.duty_state(now),
         "shows_zh": shows_zh,
         "shows_en": shows_en,
         "records": records,
@@ -479,9 +480,10 @@ mod tests {
             "record": "statement", "shows_en": "a", "shows_zh": "甲" } } });
         let standing = standing("1", "provider", ["recorded", ""], row);
         let mut registers = Registers::default();
-        assert_eq!(duty(&standing, &registers).unwrap()["statement"], Value::Null);
+        assert_eq!(duty(&standing, &registers, Time(9)).unwrap()["statement"], Value::Null);
         registers.records.insert("1".into(), all.to_vec());
-        let made = duty(&standing, &registers).unwrap();
+        let made = duty(&standing, &registers, Time(9)).unwrap();
+        assert_eq!(made["state"], "due", "nothing is known of it, whatever the clause's state is");
         assert_eq!((&made["records"], &made["statement"]), (&json!([file]), &newest["statement"]));
 
         assert_eq!(observed(5, 9), json!({ "from": 5, "to": 9 }));

@@ -170,8 +170,10 @@ pub(crate) fn sweep(dir: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), Fault> {
     let bad = |e: std::io::Error| Fault::new(format!("{}: {e}", dir.display()));
     fs::create_dir_all(dir).map_err(bad)?;
     for entry in fs::read_dir(dir).map_err(bad)? {
-        let path = entry.map_err(bad)?.path();
-        if !kept.contains(&path) {
+        let entry = entry.map_err(bad)?;
+        let path = entry.path();
+        // Only what is made here, plain files: a directory is somebody else's, and stops nothing.
+        if entry.file_type().map_err(bad)?.is_file() && !kept.contains(&path) {
             fs::remove_file(&path).map_err(bad)?;
         }
     }
@@ -265,8 +267,10 @@ fn install(evidence: &Evidence, call: &Call<'_>) -> Result<Reply, Failure> {
         let rows = u64::try_from(catalogue.clauses.len()).unwrap_or_default();
         let asked = NewCatalogue { key: catalogue.key, standard: catalogue.standard, sha256, rows };
         call.run(command.with(json!(asked))).inspect_err(|failure| {
-            if !known && waits(failure).is_none() {
-                // What stays is swept away within a minute.
+            let refused = matches!(failure, Failure::Refused(_));
+            if refused && !known && waits(failure).is_none() {
+                // Not after a fault: the row may be there, and only the answer lost. What stays and
+                // is on no record is swept away within a minute.
                 let _ = fs::remove_file(&path);
             }
         })
@@ -357,4 +361,26 @@ pub(crate) fn routes(evidence: &Arc<Evidence>) -> Vec<Route> {
         route("POST", "/v1/catalogues", CREATE, install).stream(),
         route("DELETE", "/v1/catalogues/{key}", DELETE, remove),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_that_nothing_names_are_swept_away() {
+        let dir = jinyun_testdb::Dir::new("sweep");
+        let (named, left) = (place(&dir, "a"), place(&dir, "b"));
+        let part = left.with_extension("part");
+        for path in [&named, &left, &part] {
+            fs::write(path, "x").unwrap();
+        }
+        let below = dir.join("lost+found");
+        fs::create_dir(&below).unwrap();
+        fs::write(below.join("x"), "x").unwrap();
+        std::os::unix::fs::symlink(&named, dir.join("link")).unwrap();
+        sweep(&dir, &BTreeSet::from([named.clone()])).unwrap();
+        assert_eq!([&named, &left, &part].map(|path| path.exists()), [true, false, false]);
+        assert!(below.join("x").exists() && dir.join("link").exists());
+    }
 }

@@ -91,6 +91,8 @@ pub const RULES: &[Rule] = &[
     Rule { action: posture::CLAUSE, allow: &[Who::System] },
     Rule { action: posture::FINDING, allow: &[Who::System] },
     Rule { action: posture::SEAL, allow: &[Who::System] },
+    // Which program ran when.
+    Rule { action: evidence::STARTED, allow: &[Who::System] },
     Rule { action: "evidence:stage:build", allow: &[Who::System] },
     Rule { action: "evidence:stage:strike", allow: &[Who::System] },
 ];
@@ -112,6 +114,7 @@ pub fn register(registry: &mut Registry) {
         .action(posture::CLAUSE, "", Verb::Own(evidence::record))
         .action(posture::FINDING, "", Verb::Own(evidence::record))
         .action(posture::SEAL, "", Verb::Own(evidence::record))
+        .action(evidence::STARTED, "", Verb::Own(evidence::record))
         .action("evidence:stage:build", "", Verb::Own(stage::build))
         .action("evidence:stage:strike", "", Verb::Own(stage::strike))
         .rules(RULES);

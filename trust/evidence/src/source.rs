@@ -91,6 +91,8 @@ pub(crate) struct Real {
     proof: Mutex<Option<Proof>>,
     shelf: Mutex<Shelf>,
     pub govern: OnceLock<Govern>,
+    /// Up to so many entries an assessment goes through the whole journal.
+    pub longest: OnceLock<u64>,
 }
 
 /// What stands of the stage between attacks that change it.
@@ -136,6 +138,7 @@ impl Real {
             proof: Mutex::default(),
             shelf: Mutex::default(),
             govern: OnceLock::new(),
+            longest: OnceLock::new(),
         }
     }
 
@@ -265,7 +268,8 @@ impl Real {
                 troubles.push(world.no_stage.clone());
             }
         }
-        // People change nothing on hosts, so until here others could look.
+        // Until here others could look: trials of people write records of the stage at most, which no
+        // host carries; a look that comes in between is made again.
         let mut camp = lock(&self.camp);
         let _changing = Changing::begin(&self.changing);
         if let Ok((stage, ..)) = &stage {
@@ -368,10 +372,15 @@ impl Real {
         self.setup.cloud.reader.view(|v| v.list::<Image>(&Default::default()))
     }
 
-    /// The whole journal, for an assessment that somebody asked for, and all images.
-    pub fn whole(&self, world: &mut World, troubles: &mut Vec<String>) -> Result<(), Fault> {
+    /// The whole journal, for an assessment that somebody asked for, and all images. Whether the journal
+    /// was too long for that.
+    pub fn whole(&self, world: &mut World, troubles: &mut Vec<String>) -> Result<bool, Fault> {
         let setup = &self.setup;
         world.images = images::read(&self.images()?);
+        let longest = self.longest.get().copied().unwrap_or(journal::LONGEST);
+        if setup.cloud.reader.lend(|db| db.journal_length())? > longest {
+            return Ok(true);
+        }
         let path = self.checkpoint();
         let kept = notes(&path);
         match journal::read(&setup.cloud, &setup.keys, &setup.instance, &kept, &self.dir) {
@@ -389,7 +398,7 @@ impl Real {
                 world.journal = Err(fault.to_string());
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Notes of the newest checkpoint that was verified.

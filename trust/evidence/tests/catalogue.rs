@@ -5,8 +5,8 @@
 use jinyun_base::{Every, Time};
 use jinyun_evidence::checks::CHECKS;
 use jinyun_evidence::{
-    AREAS, Answer, Catalogue, Catalogues, Clause, Counts, Level, OWNERS, Report, Side, Sort,
-    State,
+    AREAS, Answer, Catalogue, Catalogues, Clause, Context, Counts, DutyStanding, Level, OWNERS, Report,
+    Side, Sort, State, standings,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -167,6 +167,31 @@ fn duties_come_back_as_the_standard_asks() {
 }
 
 #[test]
+fn no_record_makes_up_for_what_is_not_there() {
+    let (all, kept) = (all(), DutyStanding { last: Some(1), due: i64::MAX });
+    let context = Context {
+        now: Time(2),
+        duties: all.duties().map(|(clause, _)| (clause.id.clone(), kept)).collect(),
+        ..Context::default()
+    };
+    // Every duty is done, and nothing was looked at.
+    let mut less = Vec::new();
+    for standing in standings(all, &[], &context) {
+        let clause = &standing.clause;
+        let Answer::Duty { duty } = &clause.answer else { continue };
+        assert_eq!(standing.duty_state(Time(2)), Some(State::Recorded), "{}", clause.id);
+        if standing.state != State::Recorded {
+            assert!(!clause.missing().is_empty(), "{}: reports do not say why", clause.id);
+            less.push((clause.id.clone(), standing.state, duty.needs.join(" ")));
+        }
+    }
+    let want = [("7.2.6-B-b", State::NotBuilt, "7.2.6-B-a"), ("9.7-E-b", State::NotBuilt, "9.7-B-1"),
+        ("10.5-B-b", State::Partly, "")];
+    assert_eq!(less, want.map(|(id, state, needs)| (id.to_string(), state, needs.to_string())));
+    assert!(all.pointing_at("9.7-B-1").any(|clause| clause.id == "9.7-E-b"));
+}
+
+#[test]
 fn without_findings_nothing_is_met() {
     let report =
         Report::new(all(), "test", Time(0), Vec::new(), Vec::new(), &Default::default());
@@ -235,6 +260,7 @@ fn right_rows_are_taken() {
         with(&[]),
         with(&[("answer.missing", Value::Null)]),
         with(&[("kind", json!("physical")), ("answer", owed())]),
+        with(&[("kind", json!("physical")), ("answer", owed()), ("open", json!("o")), ("open_zh", json!("余"))]),
         with(&[("answer", json!({ "not_built": "all" }))]),
         with(&[("duty", json!("user")), ("answer", json!({ "tenant": "it", "seen": "all" }))]),
         with(&[("duty", json!("both")), ("tenant", tenant)]),
@@ -251,6 +277,11 @@ fn right_rows_are_taken() {
     }
     let same = json!({ "same_as": ["1-B-a"] });
     file(vec![row(), with(&[("id", json!("2")), ("answer", same), ("see", json!(["1-B-a"]))])]).unwrap();
+    let needing = with(&[("id", json!("2")), ("kind", json!("physical")), ("answer", owed()),
+        ("answer.duty.needs", json!(["1-B-a"]))]);
+    let read = file(vec![needing, row()]).unwrap();
+    let needs: Vec<&[String]> = read.duties().map(|(_, duty)| duty.needs.as_slice()).collect();
+    assert_eq!(needs, [["1-B-a".to_string()]]);
 }
 
 #[test]
@@ -321,6 +352,12 @@ fn a_malformed_row_is_named_with_its_field() {
         (duty("record", text("photo")), "field answer.duty.record: "),
         (duty("shows_zh", text("")), "field answer.duty.shows_zh: is empty"),
         (duty("state", text("met")), "field answer.duty.state: is not known"),
+        (duty("needs", json!([])), "field answer.duty.needs: is empty"),
+        (duty("needs", text("9")), "field answer.duty.needs: "),
+        (duty("needs", json!(["9", "9"])), "field answer.duty.needs: names something twice"),
+        (duty("needs", json!(["9"])), "field answer.duty.needs: there is no row 9"),
+        (duty("needs", json!(["1-B-a"])), "field answer.duty.needs: leads back to its own row"),
+        (with(&[("open", text("x"))]), "field open: is for rows that others answer"),
         (with(&[("duty", text("both"))]), "field tenant: is missing"),
         (with(&[("tenant", json!({ "does": "it", "seen": "all" }))]), "field tenant: is for clauses"),
         (shared(json!({ "does": "it" })), "field tenant.seen: is missing"),
@@ -342,12 +379,18 @@ fn rows_must_fit_each_other() {
     let users = with(&[("id", json!("2")), ("duty", json!("user")),
         ("answer", json!({ "tenant": "it", "seen": "all" }))]);
     let both = with(&[("duty", json!("both")), ("answer", same(&["2"]))]);
+    let needing = || with(&[("kind", json!("physical")), ("answer", owed()),
+        ("answer.duty.needs", json!(["2"]))]);
     for (rows, want) in [
         (vec![row(), row()], "new.json, row 1-B-a, field id: another row has it"),
         (vec![with(&[("answer", same(&["2"]))]), two(same(&["1-B-a"]))],
             "new.json, row 1-B-a, field answer.same_as: leads back to its own row"),
         (vec![with(&[("answer", same(&["2"]))]), users.clone()],
             "new.json, row 1-B-a, field answer.same_as: none of those rows has a provider's half"),
+        (vec![needing(), users.clone()],
+            "new.json, row 1-B-a, field answer.duty.needs: the row 2 has no provider's half"),
+        (vec![needing(), two(same(&["1-B-a"]))],
+            "new.json, row 1-B-a, field answer.duty.needs: leads back to its own row"),
         (vec![both.clone(), two(json!({ "not_built": "all" }))],
             "new.json, row 1-B-a, field answer.same_as: none of those rows has a tenant's half"),
     ] {

@@ -53,14 +53,6 @@ const SABOTAGE: &[Sabotage] = &[
     ("tenant-managers", |w| w.rows.retain(|s| !["c1", "p1"].contains(&s.row.id.as_str()))),
     ("tenant-projects", |w| spec(w, PROJECT, |project| project["tags"] = json!(["pay"]))),
     // A rule that nobody recorded; one that is missing; a default that lets everything through.
-    // A table beside ours; a chain of somebody else at a hook in ours.
-    ("filter-as-recorded", |w| {
-        ruleset(w).push(json!({ "table": { "family": "ip", "name": "lies" } }));
-    }),
-    ("filter-as-recorded", |w| {
-        ruleset(w).push(json!({ "chain": { "family": "inet", "table": "jinyun", "name": "lies",
-            "hook": "prerouting", "policy": "accept" } }));
-    }),
     ("filter-as-recorded", |w| {
         ruleset(w).push(rule("in_t22222222aaa", json!([{ "accept": null }])));
     }),
@@ -80,6 +72,14 @@ const SABOTAGE: &[Sabotage] = &[
     ("filter-as-recorded", |w| spec(w, PORT, |port| port["admin_state_up"] = false.into())),
     ("filter-as-recorded", |w| {
         w.hosts[0].installed.as_mut().unwrap().filters.clear();
+    }),
+    // A table beside ours; a chain of somebody else at a hook in ours.
+    ("filter-as-recorded", |w| {
+        ruleset(w).push(json!({ "table": { "family": "ip", "name": "lies" } }));
+    }),
+    ("filter-as-recorded", |w| {
+        ruleset(w).push(json!({ "chain": { "family": "inet", "table": "jinyun", "name": "lies",
+            "hook": "prerouting", "policy": "accept" } }));
     }),
     ("disk-encrypted", |w| {
         w.hosts[0].installed.as_mut().unwrap().disks[0].cipher = "none".into();

@@ -173,6 +173,27 @@ fn a_journal_that_grows_is_verified_as_it_grows() {
     turn(&mut db, &note, "no note");
     assert_eq!(assessed(), Met);
     assert_eq!(after(13 * MINUTE)[0], Met);
+    // Of a journal that is too long to be gone through while somebody waits, an assessment says what was
+    // found by following it, and when: neither nothing nor that all is well now.
+    evidence.patience(10);
+    let told = |what: &str| {
+        let report = evidence.assess().unwrap_or_else(|e| panic!("{e}"));
+        let found = report.findings.iter().find(|found| found.check == what).unwrap();
+        (found.verdict, found.at, report.ended)
+    };
+    let (verdict, at, ended) = told("journal-verifies");
+    assert!(verdict == Met && at < ended, "{verdict:?} {at} {ended}");
+    let (verdict, at, ended) = told("duty-exclusive");
+    assert!(verdict == Met && at >= ended - MINUTE, "what does not read the journal is looked at anew");
+    let turn = |db: &mut Db, to: &str, from: &str| {
+        assert_eq!(db.exec(rename, &[to.into(), "user".into(), from.into()]).unwrap(), 1);
+    };
+    turn(&mut db, "sysadmim", "sysadmin");
+    assert_eq!(after(13 * MINUTE), [Met, Failed]);
+    assert_eq!(told("journal-replays").0, Failed);
+    turn(&mut db, "sysadmin", "sysadmim");
+    assert_eq!(after(13 * MINUTE), [Met, Met]);
+    assert_eq!(told("journal-replays").0, Met);
 }
 
 fn on_duty(duty: Option<Duty>) -> Actor {

@@ -309,7 +309,7 @@ fn hostile_entries_are_refused_by_name() {
 #[test]
 fn manifests_that_no_pack_has_are_refused() {
     let file = |path: &str, size: u64, pieces: usize| serde_json::json!({
-        "path": path, "size": size, "pieces": vec!["00"; pieces], "sha256": "", "sm3": "" });
+        "path": path, "size": size, "pieces": vec!["00".repeat(32); pieces], "sha256": "", "sm3": "" });
     let manifest = |files: serde_json::Value, instance: &str, piece: u64| {
         let value = serde_json::json!({ "absent": [], "files": files, "format": "jinyun-pack/1",
             "instance": instance, "made": "2026-10-01T00:00:00.000000Z", "piece": piece });

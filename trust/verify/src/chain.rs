@@ -6,7 +6,7 @@
 //! institution is kept, its newest; how much memory that may take is bounded, because whoever makes a
 //! file can name as many institutions as it has entries.
 
-use crate::Problem;
+use crate::{Problem, shown};
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::merkle::Hash;
 use serde::Deserialize;
@@ -145,7 +145,7 @@ impl Chains {
         if self.from == 0 && (link.place != 0 || link.told) {
             self.problem(expected, "institution", format!(
                 "entry {expected} is the first of institution {} but says it has number {}: what \
-                 came before was removed", link.institution, link.place
+                 came before was removed", shown(&link.institution), link.place
             ));
         }
         let Some(room) = self.room.checked_sub(EACH + link.institution.len()) else {
@@ -161,17 +161,19 @@ impl Chains {
     }
 
     fn follows(&mut self, link: &Link, before: &Newest) {
-        let (number, id) = (link.number, &link.institution);
+        let number = link.number;
+        // Only where something is wrong: this runs for each entry.
+        let id = || shown(&link.institution);
         if before.place.checked_add(1) != Some(link.place) {
             self.problem(number, "institution", format!(
-                "institution {id} jumps from its number {} to {} at entry {number}", before.place,
+                "institution {} jumps from its number {} to {} at entry {number}", id(), before.place,
                 link.place
             ));
         } else if !link.fits(&before.leaf) {
             let changed = before.number;
             self.problem(changed, "institution", format!(
-                "entry {changed} was changed: entry {number}, the next of institution {id}, states other \
-                 hashes of it (or entry {number} itself was forged)"
+                "entry {changed} was changed: entry {number}, the next of institution {}, states other \
+                 hashes of it (or entry {number} itself was forged)", id()
             ));
         }
     }
@@ -183,6 +185,24 @@ mod tests {
 
     fn link(institution: &str, number: u64) -> Option<Link> {
         Some(Link { number, institution: institution.into(), place: 0, told: false, states: None })
+    }
+
+    #[test]
+    fn an_institutions_id_is_told_escaped_and_cut() {
+        let leaf = Leaf { sha256: [1; 32], sm3: [2; 32] };
+        let id = format!("\u{1b}[1A\u{1b}[2K{}", "x".repeat(1 << 20));
+        let mut chains = Chains::new(0);
+        // Not the first of the institution; a number left out; other hashes of the one before.
+        for (number, place) in [(0, 5), (1, 7), (2, 8)] {
+            chains.take(number, link(&id, number).map(|link| Link { place, ..link }), &leaf);
+        }
+        let says: Vec<&str> = chains.problems.iter().map(|problem| problem.say.as_str()).collect();
+        let words = ["is the first of", "jumps from its number 5 to 7", "was changed"];
+        for (say, words) in says.iter().zip(words) {
+            assert!(say.contains(words) && say.contains("institution \\u{1b}[1A"), "{say}");
+            assert!(say.len() < 400 && !say.contains('\u{1b}'));
+        }
+        assert_eq!(says.len(), 3);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::chain::Link;
 use crate::notes::{Judged, judge};
 use crate::source::{Head, Next, Reader, Window, ending};
 use crate::stream::{Asked, NUMBERS, Paces, Seen, Watch, bad_end, broken};
-use crate::{Problem, Report, Span, may_compare, note_line, read_note, wrong};
+use crate::{Problem, Report, Span, may_compare, note_line, read_note, shown, wrong};
 use jinyun_journal::entry::Leaf;
 use jinyun_journal::export::{PART_MAGIC, Part, graft};
 use jinyun_journal::merkle::{Hash, HashKind, Tree};
@@ -171,13 +171,13 @@ impl<'a> Walk<'a> {
         }
         if *own.institution != *part.institution {
             return Err(at("institution", format!(
-                "entry {number} is not of institution {}", part.institution
+                "entry {number} is not of institution {}", shown(&part.institution)
             )));
         }
         if own.place != self.next {
             return Err(at("institution", format!(
                 "institution {} jumps to its number {} at entry {number}, where {} belongs",
-                part.institution, own.place, self.next
+                shown(&part.institution), own.place, self.next
             )));
         }
         match &self.before {

@@ -2,7 +2,7 @@
 
 use jinyun_journal::note::Key;
 use jinyun_journal::to_hex;
-use jinyun_verify::pack::{self, ASSESSMENT, Program, Trust, Verdict};
+use jinyun_verify::pack::{self, ASSESSMENT, Program, Started, Trust, Verdict};
 use jinyun_verify::{Compared, Report, Roots, Signer, Span, Unchecked};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -205,6 +205,20 @@ fn pack_in_words(found: &Verdict, given: usize) -> String {
         let covered = if *bound { "the" } else { "no" };
         let _ = writeln!(out, "  {ASSESSMENT}: names the program that was given (SHA-256 {given}): the \
             platform's own word, of which the journal has {covered} digest");
+    }
+    for Started { sha256, times, first, last } in &found.started {
+        let given = found.program.as_ref().map(|program| program.given == *sha256);
+        let which = match given {
+            Some(true) => ", the one that was given",
+            Some(false) => ", ANOTHER than was given",
+            None => "",
+        };
+        let entries = match first == last {
+            true => format!("entry {first}"),
+            false => format!("entries {first} to {last}"),
+        };
+        let _ = writeln!(out, "  journal: started {times} time(s), {entries}, by the platform's own word: \
+            the program with the SHA-256 {sha256}{which}");
     }
     for absent in &found.absent {
         let _ = writeln!(out, "  not in the pack: the file of the record {} ({})",

@@ -17,14 +17,16 @@ mod program;
 mod walk;
 
 pub use assessed::{Assessed, document_digest};
-pub use program::Program;
+pub use program::{Program, Started};
 pub use walk::{Trust, check, check_by, check_with, member};
 
 use crate::{Report, Signer, Unchecked, shown};
 use jinyun_journal::to_hex;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use sm3::Sm3;
+use std::fmt;
 
 /// The format's name and version.
 pub const MAGIC: &str = "jinyun-pack/1";
@@ -68,6 +70,7 @@ pub struct Listed {
     /// Path inside of the pack.
     pub path: String,
     /// SHA-256 of each piece, lower-case hex.
+    #[serde(deserialize_with = "digests")]
     pub pieces: Vec<String>,
     /// SHA-256 of the file.
     pub sha256: String,
@@ -75,6 +78,32 @@ pub struct Listed {
     pub size: u64,
     /// SM3 of the file.
     pub sm3: String,
+}
+
+/// Digests as long as digests are: what is read of a manifest takes little more memory than it has bytes.
+fn digests<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    struct Digests;
+
+    impl<'de> Visitor<'de> for Digests {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of digests")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(one) = list.next_element::<String>()? {
+                if one.len() != 64 {
+                    return Err(A::Error::custom("a digest has other than 64 digits"));
+                }
+                all.push(one);
+            }
+            Ok(all)
+        }
+    }
+
+    from.deserialize_seq(Digests)
 }
 
 /// A record whose file was not at hand when the pack was made.
@@ -151,6 +180,9 @@ pub struct Verdict {
     pub assessment: Option<Assessed>,
     /// What became of the program that was given; none if none was.
     pub program: Option<Program>,
+    /// Which programs the control process was started from, by what it says of itself in the journal; a
+    /// hundred at most.
+    pub started: Vec<Started>,
 }
 
 /// Bytes of a piece in a pack whose files have so many together.

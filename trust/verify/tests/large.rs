@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Desk, Parts, desk, judge, lines};
-use jinyun_verify::pack::{LARGE, LARGEST, Manifest, PIECES, SMALL, header, piece};
+use jinyun_verify::pack::{LARGE, LARGEST, MAGIC, Manifest, PIECES, SMALL, header, piece};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -126,6 +127,24 @@ fn a_large_file_is_where_its_header_says() {
     pack[at..at + BLOCK].copy_from_slice(&resized("report.pdf", &binary(0x80, 5000)));
     judge("small, as large ones are", &run(&desk, &pack), 1,
         &["header: report.pdf: its header was changed: it says a size that no file has"], &["something among"]);
+}
+
+#[test]
+fn digests_of_pieces_are_as_long_as_digests() {
+    let read = |digest: &str| {
+        let file = json!({ "path": "a", "pieces": [digest], "sha256": "", "size": 4096, "sm3": "" });
+        let manifest = json!({
+            "absent": [], "files": [file], "format": MAGIC, "instance": "tour", "made": "2026",
+            "piece": 4096,
+        });
+        Manifest::read(manifest.to_string().as_bytes()).map(|manifest| manifest.files.len())
+    };
+    assert_eq!(read(&"a".repeat(64)), Ok(1));
+    // Shorter ones take more memory than they have bytes, and each by itself is no digest.
+    for length in [0, 2, 63, 65, 1000] {
+        let why = read(&"a".repeat(length)).unwrap_err();
+        assert!(why.contains("a digest has other than 64 digits"), "{length}: {why}");
+    }
 }
 
 #[test]

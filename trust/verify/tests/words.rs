@@ -7,11 +7,13 @@ mod common;
 #[path = "../../timestamp/tests/common/mod.rs"]
 mod office;
 
-use common::{CLOCK, Desk, ENTRIES, KEPT, Line, PIECE, Parts, REST, bend, desk, judge, lines, sign};
+use common::{
+    ASSESSOR, CLOCK, Desk, ENTRIES, KEPT, Line, PIECE, Parts, REST, bend, desk, judge, lines, sign,
+};
 use jinyun_journal::merkle::HashKind;
 use jinyun_journal::note::{Checkpoint, Note};
 use jinyun_timestamp::{Authority, Request, granted, imprint};
-use jinyun_verify::pack::{AUTHORITIES, EXPORT, KEYS};
+use jinyun_verify::pack::{AUTHORITIES, CHECKPOINT, EXPORT, KEYS};
 use office::Office;
 use std::collections::BTreeMap;
 
@@ -190,6 +192,42 @@ fn co_signatures_and_kept_checkpoints_are_told_as_far_as_they_were_checked() {
     for (what, export, kept, code, says, not) in cases {
         desk.put("kept", &kept.render());
         let said = desk.run(&["--keys", "keys", "--checkpoint", "kept", "file"], export);
+        judge(what, &said, code, says, not);
+    }
+}
+
+#[test]
+fn the_checkpoints_of_a_pack_are_the_newest_of_its_journal() {
+    let desk = desk("newest");
+    desk.put("keys", &lines(&[&desk.own]));
+    let (early, late) = (desk.notes(3), desk.notes(ENTRIES));
+    // Lines of somebody unknown can make a note as long as one wants.
+    let padded = |bytes: usize| {
+        let mut note = late[0].clone();
+        note.signatures.push((ASSESSOR.into(), [9; 4], vec![9; bytes]));
+        note
+    };
+    let (long, longer) = (padded(100_000), padded(200_000));
+    let other = "journal/checkpoint-sha256: this checkpoint is not the newest of its tree";
+    let other_sm3 = "journal/checkpoint-sm3: this checkpoint is not the newest of its tree";
+    let cases: [(&str, &Note, [&Note; 2], i32, &[&str], &[&str]); 7] = [
+        ("both", &late[0], [&late[0], &late[1]], 0, &["bytes: verified"], &["not the newest of its tree"]),
+        ("an early one", &late[0], [&early[0], &late[1]], 1, &[other], &[other_sm3]),
+        ("two early ones", &late[0], [&early[0], &early[1]], 1, &[other, other_sm3], &[]),
+        ("in each other's place", &late[0], [&late[1], &late[0]], 1, &[other, other_sm3], &[]),
+        ("a long one", &long, [&long, &late[1]], 0, &["bytes: verified"], &["not the newest of its tree"]),
+        ("a long one, not the journal's", &late[0], [&long, &late[1]], 1, &[other], &[other_sm3]),
+        ("one longer than any", &late[0], [&longer, &late[1]], 1,
+            &["journal/checkpoint-sha256: has more than 262144 bytes"], &["not the newest of its tree"]),
+    ];
+    for (what, newest, kept, code, says, not) in cases {
+        let mut parts = Parts::new(&desk);
+        let notes = [early[0].clone(), early[1].clone(), newest.clone(), late[1].clone()];
+        parts.files.insert(EXPORT.into(), desk.export(0, &notes));
+        for (tree, note) in ["sha256", "sm3"].into_iter().zip(kept) {
+            parts.files.insert(format!("{CHECKPOINT}{tree}"), note.render().into_bytes());
+        }
+        let said = desk.run(&["pack", "file", "--keys", "keys"], &parts.pack(&desk));
         judge(what, &said, code, says, not);
     }
 }

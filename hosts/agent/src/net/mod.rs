@@ -87,11 +87,16 @@ impl Prober {
         let mut answers = Vec::with_capacity(probes.len());
         for some in probes.chunks(AT_ONCE) {
             std::thread::scope(|scope| {
-                let tried: Vec<_> =
-                    some.iter().map(|probe| scope.spawn(|| self.probe(probe))).collect();
+                let thread = std::thread::Builder::new;
+                // Where no thread can be made, that probe has no answer, and the others have theirs.
+                let tried: Vec<_> = some
+                    .iter()
+                    .map(|probe| thread().spawn_scoped(scope, || self.probe(probe)))
+                    .collect();
                 answers.extend(tried.into_iter().map(|tried| {
                     let why = "The probe ended before it had an answer.".to_owned();
-                    tried.join().unwrap_or(Answer::Failed { why })
+                    let answer = tried.ok().and_then(|tried| tried.join().ok());
+                    answer.unwrap_or(Answer::Failed { why })
                 }));
             });
         }
@@ -317,7 +322,15 @@ impl Net {
                 Ok(())
             }),
             Act::Undo(_) => tools::ip_undo(space, &lines(run)),
-            Act::Ip(_) => tools::ip_batch(space, &lines(run)),
+            Act::Ip(_) => {
+                let lines = lines(run);
+                // Nor may the other end of a pair come into the host's own network.
+                let ends = lines.iter().filter_map(|line| line.rsplit_once(" netns "));
+                for end in ends.map(|(_, far)| far).chain([space]) {
+                    netns::apart(end)?;
+                }
+                tools::ip_batch(space, &lines)
+            }
             Act::Filter(text) => {
                 tools::load_filter(space, text)?;
                 end_flows(&self.names, space, want)?;

@@ -18,20 +18,42 @@ use std::os::unix::fs::MetadataExt;
 /// Where `ip netns` keeps namespaces.
 const DIR: &str = "/run/netns";
 
+/// The namespace of this process: the host's own network.
+const OWN: &str = "/proc/self/ns/net";
+
+/// What tells a namespace from all others, by a file that stands for it.
+fn place(path: &str) -> io::Result<(u64, u64)> {
+    let meta = std::fs::metadata(path)?;
+    Ok((meta.dev(), meta.ino()))
+}
+
+/// An error if a name stands for the host's own network, whoever gave it that.
+pub fn apart(space: &str) -> io::Result<()> {
+    let own = place(OWN)?;
+    if place(&format!("{DIR}/{space}")).is_ok_and(|there| there == own) {
+        return Err(io::Error::other(format!("{space} is the host's own network")));
+    }
+    Ok(())
+}
+
 /// The namespaces whose names begin with `prefix`, each with the number that tells it from another
-/// of the same name.
+/// of the same name. The host's own network is nobody's to change and is not among them, whatever
+/// name somebody has given it: all that is tried there is to make a namespace of that name, which
+/// fails.
 pub fn list(prefix: &str) -> io::Result<BTreeMap<String, u64>> {
     let entries = match std::fs::read_dir(DIR) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         entries => entries?,
     };
+    let own = place(OWN)?;
     let mut all = BTreeMap::new();
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.starts_with(prefix)
-            && let Ok(meta) = std::fs::metadata(format!("{DIR}/{name}"))
+            && let Ok(there) = place(&format!("{DIR}/{name}"))
+            && there != own
         {
-            all.insert(name, meta.ino());
+            all.insert(name, there.1);
         }
     }
     Ok(all)

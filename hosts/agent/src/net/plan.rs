@@ -147,14 +147,23 @@ type Device = (String, String);
 
 /// What the kernel puts into every namespace once it knows their kind. They cannot be removed, and no
 /// filter lets them in.
-const KERNELS: [&str; 9] = [
-    "tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0",
+/// By name and kind: somebody else's device can have any name.
+const KERNELS: [(&str, &str); 9] = [
+    ("tunl0", "ipip"),
+    ("sit0", "sit"),
+    ("gre0", "gre"),
+    ("gretap0", "gretap"),
+    ("erspan0", "erspan"),
+    ("ip_vti0", "vti"),
+    ("ip6_vti0", "vti6"),
+    ("ip6tnl0", "ip6tnl"),
+    ("ip6gre0", "ip6gre"),
 ];
 
 /// Whether an unwanted device goes. One without a kind is hardware that somebody has moved here: it
 /// cannot be deleted, and what is to be done about it is not for us to say.
 fn stray(device: &str, kind: &str) -> bool {
-    !kind.is_empty() && kind != "loopback" && !KERNELS.contains(&device)
+    !kind.is_empty() && kind != "loopback" && !KERNELS.contains(&(device, kind))
 }
 
 /// Devices that are there and will not stay: unwanted, of the wrong kind, or one end of a pair

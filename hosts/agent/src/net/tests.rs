@@ -388,12 +388,16 @@ fn repairs() {
             "a stranger's device, address and route",
             |s| {
                 let space = s.get_mut("jy-t-n-22222222").unwrap();
-                // What the kernel put there stays, and hardware.
+                // What the kernel put there stays, and hardware; a name alone is nobody's.
                 let strangers = [
                     ("w", "dummy"),
                     ("x", "veth"),
                     ("y", "vxlan"),
                     ("tunl0", "ipip"),
+                    ("ip6tnl0", "ip6tnl"),
+                    ("sit0", "veth"),
+                    ("gre0", "gretap"),
+                    ("erspan0", ""),
                     ("eth1", ""),
                 ];
                 for (name, kind) in strangers {
@@ -412,6 +416,8 @@ fn repairs() {
             },
             &[
                 "n-22222222 route del 10.8.0.0/24 dev r33333333ccc",
+                "n-22222222 link del dev gre0",
+                "n-22222222 link del dev sit0",
                 "n-22222222 link del dev w",
                 "n-22222222 link del dev x",
                 "n-22222222 link del dev y",

@@ -221,6 +221,7 @@ fn owed(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Owed> {
     let record = keep(flaws, row.value("record"));
     let shows_en = keep(flaws, row.text("shows_en"));
     let shows_zh = keep(flaws, row.text("shows_zh"));
+    let needs = keep(flaws, row.maybe_names("needs"));
     if matches!((every, &valid), (Some(every), Some(Some(_))) if every != Every::Once) {
         flaws.push(row.bad("valid", "is for what is done once; this comes back by itself"));
     }
@@ -234,6 +235,7 @@ fn owed(mut row: Row<'_>, flaws: &mut Vec<Flaw>) -> Option<Owed> {
         record: record?,
         shows_en: shows_en?,
         shows_zh: shows_zh?,
+        needs: needs?,
     })
 }
 
@@ -382,10 +384,11 @@ fn fits(row: &Row<'_>, clause: &Clause) -> Result<(), Flaw> {
         _ if clause.duty != Side::Both && clause.tenant.is_some() => {
             Err(row.bad("tenant", "is for clauses that both sides share"))
         }
-        A::Checks { .. } | A::Duty { .. } | A::NotBuilt { .. } | A::Tenant { .. } | A::Facts { .. }
+        A::Checks { .. } | A::NotBuilt { .. } | A::Tenant { .. } | A::Facts { .. }
             if !clause.open.is_empty() =>
         {
-            Err(row.bad("open", "is for rows that others answer (same_as): what those leave open"))
+            Err(row.bad("open", "is for rows that others answer (same_as) or records (duty): what those \
+                leave open"))
         }
         _ if clause.see.contains(&clause.id) => Err(row.bad("see", "points at its own row")),
         _ => Ok(()),

@@ -3,8 +3,9 @@
 //! Problem: a filter that drops a lie in silence protects the neighbours and leaves no trace of who
 //! lied. Mechanism: each rule of a port's sender check that drops counts, and the kernel prints the
 //! counters with the rules; the chain's name is the port's device, so that the records say whose it is.
-//! Here they are added up by port and kind, and a rule that drops without counting is a failure. Not a
-//! record of each packet: they go to a group of the kernel's log that nobody reads.
+//! Here they are added up by port and kind. A rule that drops without counting is a failure, and so is
+//! a port that should have such a check and has none: what is installed says nothing of what is not. Not
+//! a record of each packet: they go to a group of the kernel's log that nobody reads.
 //!
 //! That counters count is shown by the synthetic tenant, which lies on purpose every half minute. It comes
 //! and goes, and counters begin anew with each change of a filter: where nothing was counted of some kind,
@@ -16,7 +17,7 @@ use crate::finding::Verdict;
 use crate::stage::DOMAIN;
 use crate::world::World;
 use jinyun_engine::Have;
-use jinyun_network::Port;
+use jinyun_network::{Network, Port};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -137,6 +138,12 @@ impl Tally {
         }
     }
 
+    /// A port that should have a check, in a filter that has none for it.
+    fn bare(&mut self, port: &Have<Port>) {
+        self.ports += 1;
+        self.wrong.push(format!("port {} of project {}: it has no sender check", port.id, port.project));
+    }
+
     fn found(self) -> Found {
         if !self.wrong.is_empty() {
             return failed(self.ports, &self.wrong);
@@ -170,14 +177,20 @@ impl Tally {
     }
 }
 
+/// Whether anything may pass at a port.
+fn up(port: &Have<Port>, networks: &[Have<Network>]) -> bool {
+    port.spec.admin_state_up
+        && networks.iter().any(|n| n.id == port.spec.network && n.spec.admin_state_up)
+}
+
 /// Lies of guests are counted by port and kind.
 pub(super) fn lies_counted(world: &World) -> Found {
     if let Some(why) = world.hosts_silent() {
         return error(why);
     }
-    let ports = match world.all::<Port>() {
-        Ok(ports) => ports,
-        Err(why) => return error(why),
+    let (ports, networks) = match (world.all::<Port>(), world.all::<Network>()) {
+        (Ok(ports), Ok(networks)) => (ports, networks),
+        (Err(why), _) | (_, Err(why)) => return error(why),
     };
     let mut tally = Tally::default();
     for host in &world.hosts {
@@ -185,9 +198,19 @@ pub(super) fn lies_counted(world: &World) -> Found {
         let here: BTreeMap<String, &Have<Port>> = ports.iter()
             .filter(|port| port.spec.host == host.name)
             .map(|port| (format!("t{}", head(port.id.as_str(), 11)), port)).collect();
-        for (_, ruleset) in &installed.filters {
-            for (device, sender) in senders(ruleset) {
-                tally.sender(&device, &sender, here.get(&device).copied());
+        for (network, ruleset) in &installed.filters {
+            let found = senders(ruleset);
+            for (device, sender) in &found {
+                tally.sender(device, sender, here.get(device).copied());
+            }
+            // A port without one is let in unchecked, or not at all: neither is counted.
+            for (device, &port) in &here {
+                if host.settled && port.settled() && port.spec.port_security
+                    && port.spec.network.as_str() == network.as_str()
+                    && up(port, &networks) && !found.contains_key(device)
+                {
+                    tally.bare(port);
+                }
             }
         }
         let mut unread: Vec<&str> = here.values()

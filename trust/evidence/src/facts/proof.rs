@@ -14,7 +14,8 @@
 //! comes to it: at once in a short journal, within an hour or two in one of a million entries.
 //!
 //! What an assessment finds is no less true for being passed over here: it stands until the same look
-//! at the whole journal finds nothing any more ([`Doubt`]).
+//! at the whole journal finds nothing any more ([`Doubt`]); where the journal is too long for that, until a
+//! walk through all of it, begun afterwards, with the same checkpoints, does.
 //!
 //! The verifier links the entries of each institution inside of what it is given; the links from
 //! slice to slice are followed here.
@@ -235,6 +236,8 @@ pub struct Proof {
     sweep: Sweep,
     doubt: Option<Doubt>,
     whole: Option<Walk>,
+    /// It began after the doubt, and compares with the same checkpoints.
+    whole_for_doubt: bool,
     whole_wrong: Vec<String>,
     whole_at: Option<i64>,
     replica: Option<Replica>,
@@ -258,6 +261,8 @@ impl Proof {
     /// until the same look finds nothing.
     pub fn looked(&mut self, problems: Vec<String>, kept: Vec<String>) {
         self.doubt = (!problems.is_empty()).then_some(Doubt { problems, kept });
+        // One that is under way may have passed the place before.
+        self.whole_for_doubt = false;
     }
 
     /// Goes one slice further on each way.
@@ -326,13 +331,22 @@ impl Proof {
         }
         let begun = *self.whole_at.get_or_insert(now.0);
         if self.whole.is_none() && now.0.saturating_sub(begun) > DAY {
-            self.whole = Some(Walk::default());
+            let kept = self.doubt.as_ref().map(|doubt| doubt.kept.clone()).unwrap_or_default();
+            self.whole = Some(Walk { kept, ..Walk::default() });
+            self.whole_for_doubt = self.doubt.is_some();
         }
         if let Some(walk) = &mut self.whole {
             self.whole_wrong = around.cloud.reader.lend(|db| walk.go(db, around, self.tip.from))?;
             if self.whole_wrong.is_empty() && walk.from >= self.tip.from {
                 (self.whole, self.whole_at) = (None, Some(now.0));
-                self.doubt = self.doubt.take().filter(|_| end <= LONGEST);
+                // A checkpoint that could not be compared is none that fits.
+                let upto = self.tip.from;
+                let within = |note: &String| size(note).is_some_and(|size| size <= upto);
+                let stays = |doubt: &Doubt| end <= LONGEST || !doubt.kept.iter().all(within);
+                if self.whole_for_doubt {
+                    self.doubt = self.doubt.take().filter(stays);
+                }
+                self.whole_for_doubt = false;
             }
         }
         Ok(true)

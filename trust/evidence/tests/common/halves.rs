@@ -89,6 +89,9 @@ pub const SABOTAGE: &[(&str, fn(&mut World))] = &[
         let ether = |item: &Value| item.to_string().contains("\"protocol\":\"ether\"");
         filter(w).retain(|item| !(drops(item, "inet") && ether(item)));
     }),
+    // A port without its check; a filter that somebody has emptied.
+    ("lies-counted", |w| filter(w).retain(|item| item["rule"]["chain"] != SENDER)),
+    ("lies-counted", |w| filter(w).clear()),
     // A pair into a network; an uplink at a router; a leg that no router has.
     ("no-way-out", |w| devices(w, "jy-t-n-11111111").push("veth0".into())),
     ("no-way-out", |w| devices(w, "jy-t-r-77777777").push("eth1".into())),

@@ -81,6 +81,9 @@ fn clause(row: &Value) -> Value {
             made.insert(member.into(), value.clone());
         }
     };
+    // What other rows or records leave open stands beside the answer.
+    take("missing", row, "open");
+    take("missing_zh", row, "open_zh");
     take("missing", &answer, "missing");
     take("missing_zh", &answer, "missing_zh");
     take("missing", &answer, "not_built");
@@ -147,7 +150,8 @@ mod tests {
                 { "standard": "jrt0167", "id": "2", "state": "overdue", "kept": { "last": null, "due": 9 },
                   "answer": { "duty": { "owner": "management", "every": "P1Y", "shows_en": "that" } } },
                 { "standard": "jrt0167", "id": "3", "state": "recorded",
-                  "kept": { "last": 5, "due": i64::MAX }, "answer": { "duty": { "every": "once" } } },
+                  "kept": { "last": 5, "due": i64::MAX }, "answer": { "duty": { "every": "once" } },
+                  "open": "a part" },
                 { "standard": "guide", "id": "4", "state": "not_built",
                   "answer": { "not_built": "all" } },
                 { "standard": "guide", "id": "5", "state": "met", "answer": { "same_as": ["1"] } },
@@ -162,6 +166,7 @@ mod tests {
         let clauses: Vec<_> = read.clauses().map(|(_, c)| c).collect();
         assert_eq!(clauses[0].checks, ["x", "y"]);
         assert_eq!((clauses[0].missing.as_str(), clauses[0].tenant_does.as_str()), ("the rest", "it"));
+        assert_eq!(clauses[2].missing, "a part");
         assert_eq!((clauses[3].missing.as_str(), clauses[3].state), ("all", State::NotBuilt));
         assert_eq!(read.findings_of(clauses[4]).len(), 2, "by the clause that answers it");
         let tenants = (clauses[5].tenant_does.as_str(), clauses[5].seen.as_str());

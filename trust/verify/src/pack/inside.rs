@@ -7,12 +7,11 @@
 //! what was verified has to be what the manifest was compared with.
 
 use super::assessed::{self, Assessed, Entries};
-use super::program::Program;
+use super::program::{Program, Programs};
 use super::walk::{ASSESSMENT_MAX, Extent, Kept, Trust, Walk};
 use super::{ASSESSMENT, EXPORT, Listed};
 use crate::source::Window;
 use crate::stream::{self, Asked, Watch};
-use jinyun_journal::export::MAGIC;
 use jinyun_journal::to_hex;
 use serde_json::Value;
 use std::io::{self, Read, Seek};
@@ -21,24 +20,27 @@ use std::io::{self, Read, Seek};
 struct Told {
     path: String,
     line: String,
-    there: bool,
 }
 
 /// What is looked for in the journal while it is verified.
 struct Looked {
     entries: Entries,
+    programs: Programs,
     checkpoints: Vec<Told>,
+    /// The last two notes: of SHA-256, then of SM3, or the notes are not in their order.
+    newest: [Vec<u8>; 2],
 }
 
 impl Watch for Looked {
     fn entry(&mut self, number: u64, line: &[u8]) {
         self.entries.take(number, line);
+        self.programs.take(number, line);
     }
 
     fn note(&mut self, line: &[u8]) {
-        for told in &mut self.checkpoints {
-            told.there |= told.line.as_bytes() == line;
-        }
+        self.newest.swap(0, 1);
+        self.newest[1].clear();
+        self.newest[1].extend_from_slice(line);
     }
 }
 
@@ -74,23 +76,24 @@ impl<R: Read + Seek> Walk<'_, R> {
         };
         let mut looked = Looked {
             entries: Entries::of(document),
+            programs: Programs::default(),
             checkpoints: checkpoints.into_iter().map(|(path, text)| {
                 let text = String::from_utf8_lossy(&text);
                 let line = format!("note {}", Value::from(&*text));
-                Told { path, line, there: false }
+                Told { path, line }
             }).collect(),
+            newest: Default::default(),
         };
         let mut window = Window::new(&mut *self.from, base.saturating_add(at), size);
-        let head = window.head(size)?;
         let asked = Asked { keys: by.keys.unwrap_or_default(), kept: by.kept, roots: by.roots };
         let seen = stream::verify(&mut window, asked, &stream::PACES, &mut looked)?;
-        if head.first() != Some(MAGIC.as_bytes()) {
+        // What the verification read, and no further reading, which could be of other bytes.
+        let span = seen.report.span.as_ref();
+        if span.is_none_or(|span| span.institution.is_some()) {
             let say = format!("{EXPORT}: is not an export of the whole journal");
             self.problem(Some(EXPORT), "journal", say);
         }
-        let second = head.second().and_then(|line| serde_json::from_slice::<Value>(line).ok());
-        let named = second.as_ref().and_then(|line| line.get("instance")?.as_str());
-        if named.is_some_and(|named| named != self.found.instance) {
+        if span.is_some_and(|span| span.instance != self.found.instance) {
             let say = format!("{EXPORT}: is of another instance than the pack");
             self.problem(Some(EXPORT), "journal", say);
         }
@@ -101,11 +104,15 @@ impl<R: Read + Seek> Walk<'_, R> {
             );
             self.ranged(Some(EXPORT), Some((0, size.saturating_sub(1))), "changed", say);
         }
-        for Told { path, .. } in looked.checkpoints.iter().filter(|told| seen.read && !told.there) {
-            let say = format!("{path}: this checkpoint is not among those of {EXPORT}");
+        for Told { path, line } in looked.checkpoints.iter().filter(|_| seen.read) {
+            if looked.newest[usize::from(path.ends_with("-sm3"))] == line.as_bytes() {
+                continue;
+            }
+            let say = format!("{path}: this checkpoint is not the newest of its tree in {EXPORT}");
             self.problem(Some(path), "checkpoint", say);
         }
         self.found.journal = Some(seen.report);
+        self.found.started = looked.programs.all();
         Ok(Some(looked.entries))
     }
 

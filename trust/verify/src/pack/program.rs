@@ -9,8 +9,71 @@
 use super::ASSESSMENT;
 use super::assessed::faces;
 use crate::shown;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How the entry of a start begins: an entry's members are sorted.
+const BEGIN: &[u8] = b"{\"action\":\"evidence:program:start\",";
+/// So many programs are told.
+const TOLD: usize = 100;
+
+/// A program from which the control process was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Started {
+    /// Its SHA-256, as the entries have it.
+    pub sha256: String,
+    /// In so many entries.
+    pub times: u64,
+    /// The first of them.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+}
+
+/// The programs that were started, picked out of the entries while they are verified.
+#[derive(Default)]
+pub(super) struct Programs(BTreeMap<String, Started>);
+
+#[derive(Deserialize)]
+struct Start {
+    number: u64,
+    outcome: String,
+    note: Named,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    binary_sha256: String,
+}
+
+impl Programs {
+    /// The entry where the one with this number belongs.
+    pub fn take(&mut self, number: u64, line: &[u8]) {
+        if !line.starts_with(BEGIN) {
+            return;
+        }
+        let Ok(start) = serde_json::from_slice::<Start>(line) else { return };
+        let sha256 = shown(&start.note.binary_sha256);
+        if start.outcome != "done" || start.number != number {
+            return;
+        }
+        if !self.0.contains_key(&sha256) && self.0.len() >= TOLD {
+            return;
+        }
+        let new = Started { sha256: sha256.clone(), times: 0, first: number, last: number };
+        let known = self.0.entry(sha256).or_insert(new);
+        known.times += 1;
+        known.last = number;
+    }
+
+    /// All of them, by when they were started first.
+    pub fn all(self) -> Vec<Started> {
+        let mut all: Vec<Started> = self.0.into_values().collect();
+        all.sort_by_key(|started| started.first);
+        all
+    }
+}
 
 /// What became of a program that was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -71,6 +134,29 @@ impl Program {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn programs_that_were_started_are_told_by_their_digests() {
+        let line = |n: u64, digest: &str, outcome: &str| format!(
+            "{{\"action\":\"evidence:program:start\",\"note\":{{\"binary_sha256\":\"{digest}\"}},\
+             \"number\":{n},\"outcome\":\"{outcome}\"}}"
+        );
+        let mut seen = Programs::default();
+        let starts = [(3, "bb", "done"), (5, "aa", "done"), (9, "bb", "done"), (11, "cc", "refused")];
+        for (n, digest, outcome) in starts {
+            seen.take(n, line(n, digest, outcome).as_bytes());
+        }
+        seen.take(12, line(13, "dd", "done").as_bytes());
+        seen.take(14, b"{\"action\":\"evidence:program:start\",\"note\":5}");
+        let other = line(15, "ee", "done").replace("program:start", "posture:seal");
+        seen.take(15, other.as_bytes());
+        let told: Vec<(String, u64, u64, u64)> =
+            seen.all().into_iter().map(|s| (s.sha256, s.times, s.first, s.last)).collect();
+        assert_eq!(told, [("bb".into(), 2, 3, 9), ("aa".into(), 1, 5, 5)]);
+        let mut many = Programs::default();
+        (0..500).for_each(|n| many.take(n, line(n, &format!("{n:x}"), "done").as_bytes()));
+        assert_eq!(many.all().len(), TOLD);
+    }
 
     #[test]
     fn all_places_that_name_a_program_have_to_name_the_given_one() {

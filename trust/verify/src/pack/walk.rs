@@ -20,6 +20,8 @@ use sm3::Sm3;
 use std::io::{self, Read, Seek};
 
 const SMALL_MAX: u64 = 64 << 10;
+/// The largest checkpoint: its line in an export has at most so many bytes.
+const CHECKPOINT_MAX: u64 = 256 << 10;
 /// An assessment of some ten thousand clauses.
 pub(super) const ASSESSMENT_MAX: u64 = 64 << 20;
 /// A piece of so many bytes is worth a thread: SM3 takes longer than all the rest.
@@ -421,7 +423,8 @@ impl<'a, R: Read + ?Sized> Walk<'a, R> {
         lines.count(&mut self.found.signers, &mut self.found.unchecked);
     }
 
-    /// A record's file is named by its digest: by another one it would pass for another record's.
+    /// A record's file is named by its digest: by another one it would pass for another record's. And what
+    /// is called a checkpoint and is too large for one would be kept for the next visit unread.
     fn named(&mut self, files: &[Listed]) {
         let wrong = |file: &&Listed| {
             file.path.strip_prefix(EVIDENCE).is_some_and(|name| name != file.sha256)
@@ -430,7 +433,17 @@ impl<'a, R: Read + ?Sized> Walk<'a, R> {
             let say = format!("{}: its name is not its SHA-256 ({})", file.path, shown(&file.sha256));
             self.problem(Some(&file.path), "digest", say);
         }
+        for file in files.iter().filter(|f| is_checkpoint(&f.path) && f.size > CHECKPOINT_MAX) {
+            let path = &file.path;
+            let say = format!("{path}: has more than {CHECKPOINT_MAX} bytes, which no checkpoint has");
+            self.problem(Some(path), "checkpoint", say);
+        }
     }
+}
+
+/// Whether it is one of the two files with the newest checkpoint.
+fn is_checkpoint(path: &str) -> bool {
+    path.strip_prefix(CHECKPOINT).is_some_and(|tree| ["sha256", "sm3"].contains(&tree))
 }
 
 /// Bytes of a file that are not those of the manifest.
@@ -454,16 +467,15 @@ impl Kept {
     /// Where a file's content is kept. What a pack claims to be keys or a checkpoint and is large is
     /// neither, and does not fill the memory.
     fn of(&mut self, file: &Listed) -> Option<&mut Vec<u8>> {
-        let tree = file.path.strip_prefix(CHECKPOINT).unwrap_or_default();
         match file.path.as_str() {
             ASSESSMENT if file.size <= ASSESSMENT_MAX => Some(self.assessment.get_or_insert_default()),
-            _ if file.size > SMALL_MAX => None,
-            KEYS => Some(self.keys.get_or_insert_default()),
-            AUTHORITIES => Some(self.authorities.get_or_insert_default()),
-            path if ["sha256", "sm3"].contains(&tree) => {
+            path if is_checkpoint(path) && file.size <= CHECKPOINT_MAX => {
                 self.checkpoints.push((path.into(), Vec::new()));
                 self.checkpoints.last_mut().map(|c| &mut c.1)
             }
+            _ if file.size > SMALL_MAX => None,
+            KEYS => Some(self.keys.get_or_insert_default()),
+            AUTHORITIES => Some(self.authorities.get_or_insert_default()),
             _ => None,
         }
     }
