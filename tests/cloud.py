@@ -127,6 +127,8 @@ class Instance:
         except OSError as e:
             raise Failed("no answer", f"{method} {url}", str(e)) from None
         expect(ok is None or status in ok, f"the answer was {status}", f"{method} {url}", text.decode(errors="replace"))
+        if status >= 400 and got.get_content_type() == "text/html":
+            return status, got, None  # images' errors are pages
         try:
             return status, got, json.loads(text) if text else None
         except ValueError:
