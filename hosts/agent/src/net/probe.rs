@@ -424,15 +424,29 @@ fn echo(listener: &TcpListener, from: Ipv4Addr, nonce: &[u8]) -> bool {
     let mut came = false;
     while let Ok((mut stream, peer)) = listener.accept() {
         came |= peer.ip() == from;
-        let mut said = vec![0; nonce.len()];
-        let _ = stream.set_read_timeout(Some(WAIT));
-        // One reading, as a nonce comes in one segment: who sends a byte now and then must not hold it up.
-        let whole = matches!(stream.read(&mut said), Ok(length) if length == nonce.len());
-        if whole && said == nonce {
-            let _ = stream.write_all(&said);
+        if whole(&mut stream, nonce.len()).is_some_and(|said| said == nonce) {
+            let _ = stream.write_all(nonce);
         }
     }
     came
+}
+
+/// So many bytes, all of them within the time that one gets: who sends a byte now and then must not hold
+/// it up.
+fn whole(stream: &mut TcpStream, length: usize) -> Option<Vec<u8>> {
+    let end = Instant::now() + WAIT;
+    let (mut said, mut have) = (vec![0; length], 0);
+    while have < length {
+        let left = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        stream.set_read_timeout(Some(left)).ok()?;
+        match stream.read(&mut said[have..]) {
+            Ok(0) => return None,
+            Ok(count) => have += count,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    Some(said)
 }
 
 /// Whether a connection from there is made that nobody has accepted yet: a client that was late to look
