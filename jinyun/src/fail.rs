@@ -45,13 +45,6 @@ impl From<Fault> for Failed {
     }
 }
 
-impl From<Failed> for Fault {
-    /// For whoever knows faults only: the sentence is kept, the code is lost.
-    fn from(failed: Failed) -> Fault {
-        Fault::new(failed.say)
-    }
-}
-
 /// The sentence of an answer, however the service words it.
 fn message(body: &Value) -> Option<&str> {
     let inside = body.as_object()?.values().find_map(|v| v.get("message")?.as_str());

@@ -9,6 +9,7 @@
 #![allow(dead_code)]
 
 #[path = "common/cloud.rs"]
+#[allow(dead_code)]
 mod cloud;
 
 use cloud::Running;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/cloud.rs"]
+#[allow(dead_code)]
 mod cloud;
 
 use cloud::Running;
@@ -12,7 +13,7 @@ use jinyun_evidence::attack::{BETWEEN, Judged, judge};
 use jinyun_evidence::checks::find;
 use jinyun_evidence::commands::try_commands;
 use jinyun_evidence::stage::{DOMAIN, clear, set};
-use jinyun_evidence::{Evidence, Journal, Setup, Verdict, World, read_journal};
+use jinyun_evidence::{Journal, Setup, Verdict, World, read_journal};
 use jinyun_policy::{Rule, Who};
 use jinyun_store::Db;
 use jinyun_wire::{Answer, Ask, HostWant, NetworkWant, PortWant, Probe};
@@ -247,21 +248,10 @@ fn zones_and_a_cut_at_once_find_their_own_holes_and_nothing_else() {
             begun: Mutex::default(),
             bell: Condvar::new(),
         };
-        let evidence = Evidence::open(running.dir.join("evidence"), Setup {
-            cloud: running.cloud.clone(),
-            hosts: running.hosts.clone(),
+        let evidence = running.evidence_by(Setup {
             ask: Arc::new(move |host, ask| Ok(paper.answer(host, ask))),
-            clock: Arc::new(cloud::now),
-            keys: running.kms.journal_keys().to_vec(),
-            identity: running.identity.clone(),
-            kms: running.kms.clone(),
-            instance: "test".into(),
-            key_file: running.dir.join("keys.json"),
-            ca: running.dir.join("ca.pem"),
-            tenants: "127.0.0.1:1".parse().unwrap(),
-            management: "127.0.0.1:2".parse().unwrap(),
-            site: Default::default(),
-        }).unwrap();
+            ..running.setup()
+        });
         let report = evidence.assess().unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(report.troubles, Vec::<String>::new(), "{flaw:?}");
         for check in BETWEEN.iter().chain(&["group-zones", "port-cut"]) {

@@ -10,6 +10,7 @@
 #![allow(dead_code)]
 
 #[path = "common/cloud.rs"]
+#[allow(dead_code)]
 mod cloud;
 mod common;
 #[path = "common/worlds.rs"]

@@ -17,7 +17,6 @@ use jinyun_evidence::{
 use jinyun_journal::{Entry, to_hex};
 use jinyun_policy::{Actor, ActorKind, Duty, PROVIDER, Scope};
 use jinyun_testrest::Caller;
-use jinyun_wire::Answer;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
@@ -154,21 +153,10 @@ impl Site {
 /// A process that takes evidence.
 fn open(running: &Running, ahead: &Arc<AtomicI64>) -> Arc<Evidence> {
     let ahead = ahead.clone();
-    Arc::new(Evidence::open(running.dir.join("evidence"), Setup {
-        cloud: running.cloud.clone(),
-        hosts: running.hosts.clone(),
-        ask: Arc::new(|_, _| Ok(Answer::Failed { why: "the host is simulated".into() })),
+    Arc::new(running.evidence_by(Setup {
         clock: Arc::new(move || Time(cloud::now().0 + ahead.load(Ordering::SeqCst))),
-        keys: running.kms.journal_keys().to_vec(),
-        identity: running.identity.clone(),
-        kms: running.kms.clone(),
-        instance: "test".into(),
-        key_file: running.dir.join("keys.json"),
-        ca: running.dir.join("ca.pem"),
-        tenants: "127.0.0.1:1".parse().unwrap(),
-        management: "127.0.0.1:2".parse().unwrap(),
-        site: Default::default(),
-    }).unwrap())
+        ..running.setup()
+    }))
 }
 
 #[test]

@@ -13,9 +13,9 @@ mod cloud;
 use cloud::{Running, now};
 use jinyun_base::Time;
 use jinyun_engine::{Command, Registry, Via};
-use jinyun_evidence::attack::{Judged, judge};
+use jinyun_evidence::attack::Judged;
 use jinyun_evidence::stage::{DOMAIN, Stage, clear, set};
-use jinyun_evidence::trials::{Api, Came, Inside, Scene, Sent, try_some};
+use jinyun_evidence::trials::{Api, Came, Inside, Sent};
 use jinyun_policy::{Actor, Duty, Role, Rule, Who};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -147,26 +147,6 @@ const PARTS: &[(&str, &str, fn(&mut Registry))] = &[
     (GUARDRAILS, "guard", |registry| registry.guard = None),
 ];
 
-fn inside(running: &Running) -> Inside {
-    Inside::new(running.cloud.clone(), running.identity.clone(), running.kms.clone(), "test")
-}
-
-/// Carries one trial out.
-fn tried(running: &Running, stage: &Stage, began: Time, api: &dyn Api, check: &str) -> Judged {
-    let scene = Scene {
-        api,
-        cloud: &running.cloud,
-        ground: &stage.ground,
-        tag: &format!("t-{check}-{}", now().0),
-        clock: &now,
-        keys: &running.kms.journal_keys(),
-        kms: running.kms.clone(),
-        began,
-    };
-    let (tried, _) = try_some(&scene, |name| name == check);
-    judge(&tried.iter().find(|t| t.check == check).unwrap().attempts)
-}
-
 /// A stage, and the time since when there are entries about it.
 fn staged(running: &Running) -> (Stage, Time) {
     let began = now();
@@ -193,7 +173,7 @@ fn what_holds_holds_twice_and_leaves_nothing() {
     let (stage, began) = staged(&running);
     for round in 0..2 {
         for check in [STATEMENTS, GUARDRAILS, JOURNAL] {
-            let right = tried(&running, &stage, began, &inside(&running), check);
+            let right = running.tried(&stage, began, &running.inside(), check);
             let Judged::Held(says) = &right else { panic!("{check}, round {round}: {right:?}") };
             let names: &[&str] = match check {
                 STATEMENTS => &["a deletion with the password alone", "the network that is denied"],
@@ -221,8 +201,8 @@ fn what_somebody_meddles_with_is_seen() {
     for (check, what, meddle, through) in MEDDLES {
         // What is spoiled goes with its stage.
         let (stage, began) = staged(&running);
-        let api = Meddled { inside: inside(&running), meddle: *meddle };
-        seen(what, &tried(&running, &stage, began, &api, check), *through);
+        let api = Meddled { inside: running.inside(), meddle: *meddle };
+        seen(what, &running.tried(&stage, began, &api, check), *through);
         assert!(gone(&running), "{what}");
     }
 }
@@ -232,7 +212,7 @@ fn a_rule_that_is_too_wide_or_too_narrow_is_seen() {
     for (n, (check, holes, through)) in RULES.iter().enumerate() {
         let running = Running::new(&format!("rails-{n}"), holes);
         let (stage, began) = staged(&running);
-        let judged = tried(&running, &stage, began, &inside(&running), check);
+        let judged = running.tried(&stage, began, &running.inside(), check);
         seen(&format!("{check}: {}", holes[0].action), &judged, *through);
         assert!(gone(&running), "{check} {n}");
     }
@@ -243,7 +223,7 @@ fn a_part_that_is_not_there_is_seen() {
     for (check, what, change) in PARTS {
         let running = Running::with(&format!("no-{what}"), &[], *change);
         let (stage, began) = staged(&running);
-        let judged = tried(&running, &stage, began, &inside(&running), check);
+        let judged = running.tried(&stage, began, &running.inside(), check);
         seen(&format!("no {what}"), &judged, true);
         assert!(gone(&running), "{what}");
     }

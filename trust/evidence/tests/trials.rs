@@ -13,12 +13,11 @@ mod cloud;
 mod worlds;
 
 use cloud::{Running, now};
-use jinyun_base::Time;
 use jinyun_engine::{Command, Via};
 use jinyun_evidence::Verdict;
-use jinyun_evidence::attack::{Judged, judge};
-use jinyun_evidence::stage::{DOMAIN, Stage, clear, set};
-use jinyun_evidence::trials::{Api, Came, Inside, Scene, Sent, try_some};
+use jinyun_evidence::attack::Judged;
+use jinyun_evidence::stage::{DOMAIN, clear, set};
+use jinyun_evidence::trials::{Api, Came, Inside, Sent};
 use jinyun_policy::{Actor, Duty, Role, Rule, Who};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -129,26 +128,6 @@ const RULES: &[(&str, &[Rule])] = &[
     ("tenant-journal", &[Rule { action: "audit:entry:list", allow: &[Who::User] }]),
 ];
 
-fn inside(running: &Running) -> Inside {
-    Inside::new(running.cloud.clone(), running.identity.clone(), running.kms.clone(), "test")
-}
-
-/// Carries one trial out.
-fn tried(running: &Running, stage: &Stage, began: Time, api: &dyn Api, check: &str) -> Judged {
-    let scene = Scene {
-        api,
-        cloud: &running.cloud,
-        ground: &stage.ground,
-        tag: &format!("t-{check}-{}", now().0),
-        clock: &now,
-        keys: &running.kms.journal_keys(),
-        kms: running.kms.clone(),
-        began,
-    };
-    let (tried, _) = try_some(&scene, |name| name == check);
-    judge(&tried.iter().find(|t| t.check == check).unwrap().attempts)
-}
-
 #[test]
 fn an_assessment_tries_people_and_leaves_none() {
     let running = Running::new("people", &[]);
@@ -189,10 +168,10 @@ fn what_somebody_meddles_with_is_seen() {
     let began = now();
     let stage = set(&running.cloud, "s1").unwrap_or_else(|e| panic!("{e}"));
     for (check, meddle) in MEDDLES {
-        let right = tried(&running, &stage, began, &inside(&running), check);
+        let right = running.tried(&stage, began, &running.inside(), check);
         assert!(matches!(right, Judged::Held(_)), "{check}: {right:?}");
-        let api = Meddled { inside: inside(&running), meddle: *meddle };
-        let broken = tried(&running, &stage, began, &api, check);
+        let api = Meddled { inside: running.inside(), meddle: *meddle };
+        let broken = running.tried(&stage, began, &api, check);
         assert!(matches!(broken, Judged::Broken(_)), "{check} meddled with: {broken:?}");
     }
     clear(&running.cloud, "s2").unwrap_or_else(|e| panic!("{e}"));
@@ -204,7 +183,7 @@ fn a_rule_that_is_too_wide_is_seen() {
         let running = Running::new(&format!("wide-{n}"), holes);
         let began = now();
         let stage = set(&running.cloud, "s1").unwrap_or_else(|e| panic!("{e}"));
-        let broken = tried(&running, &stage, began, &inside(&running), check);
+        let broken = running.tried(&stage, began, &running.inside(), check);
         assert!(matches!(broken, Judged::Broken(_)), "{check}: {broken:?}");
         clear(&running.cloud, "s2").unwrap_or_else(|e| panic!("{e}"));
     }

@@ -10,14 +10,13 @@ use cloud::Running;
 use jinyun_base::Time;
 use jinyun_engine::{Command, Failure, Have, Resource};
 use jinyun_evidence::stage::{clear, set};
-use jinyun_evidence::{Evidence, Follower, Kept, Setup, Verdict, World, routes};
+use jinyun_evidence::{Follower, Kept, Setup, Verdict, World, routes};
 use jinyun_identity::{Project, User};
 use jinyun_network::Port;
 use jinyun_policy::{Actor, ActorKind, Duty, Scope};
 use jinyun_rest::{Body, Call, Door, Route};
 use jinyun_store::Db;
 use jinyun_testrest::{offered, written};
-use jinyun_wire::Answer;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -87,21 +86,10 @@ fn a_journal_that_grows_is_verified_as_it_grows() {
     let running = Running::new("grows", &[]);
     let skew = Arc::new(AtomicI64::new(0));
     let ahead = skew.clone();
-    let evidence = Evidence::open(running.dir.join("evidence"), Setup {
-        cloud: running.cloud.clone(),
-        hosts: running.hosts.clone(),
-        ask: Arc::new(|_, _| Ok(Answer::Failed { why: "the host is simulated".into() })),
+    let evidence = running.evidence_by(Setup {
         clock: Arc::new(move || Time(cloud::now().0 + ahead.load(Ordering::SeqCst))),
-        keys: running.kms.journal_keys().to_vec(),
-        identity: running.identity.clone(),
-        kms: running.kms.clone(),
-        instance: "test".into(),
-        key_file: running.dir.join("keys.json"),
-        ca: running.dir.join("ca.pem"),
-        tenants: "127.0.0.1:1".parse().unwrap(),
-        management: "127.0.0.1:2".parse().unwrap(),
-        site: Default::default(),
-    }).unwrap();
+        ..running.setup()
+    });
     // After so long; the verdicts of verification and replay.
     let after = |micros: i64| {
         skew.fetch_add(micros, Ordering::SeqCst);

@@ -4,6 +4,9 @@ use jinyun_access::{Access, Profile, Profiles};
 use jinyun_base::{Day, Fault, Id, OsEntropy, Time};
 use jinyun_compute::{Hosts, placed, registration, want};
 use jinyun_engine::{Core, Driver, Job, Maker, Queue, Reader, Registry, View};
+use jinyun_evidence::attack::{Judged, judge};
+use jinyun_evidence::stage::Stage;
+use jinyun_evidence::trials::{Api, Inside, Scene, try_some};
 use jinyun_evidence::{Evidence, Setup};
 use jinyun_governance::{Level, excepted, profile};
 use jinyun_identity::{Directory, Identity};
@@ -153,9 +156,9 @@ impl Running {
         })
     }
 
-    /// An assessor of this cloud. Nothing listens on its two addresses.
-    pub fn evidence(&self) -> Evidence {
-        Evidence::open(self.dir.join("evidence"), Setup {
+    /// What an assessor of this cloud needs. Nothing listens on its two addresses.
+    pub fn setup(&self) -> Setup {
+        Setup {
             cloud: self.cloud.clone(),
             hosts: self.hosts.clone(),
             ask: Arc::new(|_, _| Ok(Answer::Failed { why: "the host is simulated".into() })),
@@ -169,7 +172,38 @@ impl Running {
             tenants: "127.0.0.1:1".parse().unwrap(),
             management: "127.0.0.1:2".parse().unwrap(),
             site: Default::default(),
-        }).unwrap()
+        }
+    }
+
+    /// An assessor of this cloud.
+    pub fn evidence(&self) -> Evidence {
+        self.evidence_by(self.setup())
+    }
+
+    /// The same, with something that is another one.
+    pub fn evidence_by(&self, setup: Setup) -> Evidence {
+        Evidence::open(self.dir.join("evidence"), setup).unwrap()
+    }
+
+    /// How trials ask this cloud.
+    pub fn inside(&self) -> Inside {
+        Inside::new(self.cloud.clone(), self.identity.clone(), self.kms.clone(), "test")
+    }
+
+    /// Carries one trial out.
+    pub fn tried(&self, stage: &Stage, began: Time, api: &dyn Api, check: &str) -> Judged {
+        let scene = Scene {
+            api,
+            cloud: &self.cloud,
+            ground: &stage.ground,
+            tag: &format!("t-{check}-{}", now().0),
+            clock: &now,
+            keys: &self.kms.journal_keys(),
+            kms: self.kms.clone(),
+            began,
+        };
+        let (tried, _) = try_some(&scene, |name| name == check);
+        judge(&tried.iter().find(|t| t.check == check).unwrap().attempts)
     }
 }
 
